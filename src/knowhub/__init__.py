@@ -1,0 +1,1 @@
+"""The knowledge hub that can prove it has everything."""
