@@ -106,6 +106,7 @@ class Lake(Protocol):
 
 Stage = Literal["chunk", "embed"]
 ItemState = Literal["pending", "searchable", "filtered", "failed"]
+"""`pending` is on its way; every other state is where an item came to rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +119,20 @@ class StoredCursor:
 
 @dataclass(frozen=True, slots=True)
 class ItemChange:
-    """What a fetch found of one item. `deleted` asks the later stages to take it out of the index."""
+    """What a fetch found of one item. `state` None keeps the stored one; `deleted`: gone at the source.
+
+    `in_batch` says that a record of it lies in the batch being committed, so that later stages will see it.
+    """
 
     item: ItemId
     container: ContainerId
     version: str
     location: str
     parts: int
-    state: ItemState
+    state: ItemState | None
     reason: str = ""
     deleted: bool = False
+    in_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +147,118 @@ class ContainerCount:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an item left a stage. It counts only if `sequence` is still the item's newest."""
+    """How an item left a stage. Its `state` counts only if `sequence` is still the item's newest.
+
+    `indexed` is what the index now holds of it: True its chunks, False its removal, None untouched.
+    """
 
     item: ItemId
     sequence: int
-    state: ItemState
+    state: ItemState | None
     reason: str = ""
     title: str = ""
+    indexed: bool | None = None
+
+
+FORGOTTEN = "forgotten"
+"""The reason of items that a person had erased: no fetch brings them back."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """An item's row. `indexed`: the index holds chunks of it, at `indexed_sequence`."""
+
+    source: SourceName
+    item: ItemId
+    container: ContainerId
+    location: str
+    version: str
+    parts: int
+    sequence: int
+    state: ItemState
+    reason: str
+    title: str
+    deleted: bool
+    indexed: bool
+    indexed_sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """A committed batch. `records` lie in it, of which `newest` are the newest version of their item."""
+
+    id: str
+    source: SourceName
+    sequence: int
+    timestamp: datetime
+    stage: Literal["chunk", "embed", "done"]
+    key: ObjectKey
+    records: int
+    newest: int
+    attempts: int
+    dead: bool
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerCoverage:
+    """One row of `knowhub status`, in parts. Whole when `expected` is the sum of the other four and no gap is open.
+
+    `expected` None: the source could not say.
+    """
+
+    container: ContainerId
+    name: str
+    expected: int | None
+    searchable: int
+    filtered: Mapping[str, int]
+    failed: Mapping[str, int]
+    pending: int
+    gap: str
+    seen_at: datetime | None
+
+    @property
+    def accounted(self) -> int:
+        return self.searchable + sum(self.filtered.values()) + sum(self.failed.values()) + self.pending
+
+    @property
+    def whole(self) -> bool:
+        return not (self.gap or self.failed or self.pending) and self.expected in (None, self.accounted)
+
+
+RunState = Literal["running", "ok", "incomplete", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of some stages over one source."""
+
+    id: int
+    source: SourceName
+    what: str
+    state: RunState
+    started_at: datetime
+    finished_at: datetime | None
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class FetchCommit:
+    """All that one commit of a fetch changes. `cursor` None keeps the stored one.
+
+    `key` is the object written for `batch`, offered to `stage`; both None when there was nothing to store.
+    """
+
+    source: SourceName
+    batch: OpenBatch | None
+    key: ObjectKey | None
+    stage: Stage
+    items: Sequence[ItemChange]
+    counts: Sequence[ContainerCount]
+    gone: Sequence[ContainerId]
+    cursor: Cursor | None
+    revision: int
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +277,7 @@ class OpenBatch:
 
     id: str
     sequence: int
+    timestamp: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,26 +293,15 @@ class FetchLedger(Protocol):
 
     def cursor(self, source: SourceName) -> StoredCursor: ...
 
-    def open_batch(self, source: SourceName, lease: LeaseToken) -> OpenBatch:
+    def open_batch(self, source: SourceName, lease: LeaseToken, timestamp: datetime) -> OpenBatch:
         """Reserve the next sequence number of the source. Numbers never repeat and never go back."""
         ...
 
-    def commit_fetch(
-        self,
-        source: SourceName,
-        lease: LeaseToken,
-        *,
-        batch: OpenBatch | None,
-        key: ObjectKey | None,
-        items: Sequence[ItemChange],
-        counts: Sequence[ContainerCount],
-        cursor: Cursor | None,
-        revision: int,
-    ) -> int:
+    def commit_fetch(self, lease: LeaseToken, commit: FetchCommit) -> int:
         """Make a written batch, its items and the cursor visible together; return the new revision.
 
-        `cursor` None keeps the stored one. Raises CursorMoved if `revision` is not the stored one, LeaseHeld
-        if the lease is lost; then nothing was changed.
+        Raises CursorMoved if `commit.revision` is not the stored one, LeaseHeld if the lease is lost; then
+        nothing was changed.
         """
         ...
 
@@ -209,13 +309,15 @@ class FetchLedger(Protocol):
         """Batches opened and never committed by a run that is over."""
         ...
 
-    def drop(self, source: SourceName, batch: OpenBatch) -> None: ...
+    def drop(self, source: SourceName, batch: OpenBatch) -> None:
+        """Forget an abandoned batch; its object must be gone from the lake before."""
+        ...
 
 
 class StageLedger(Protocol):
     """What chunking and embedding write down."""
 
-    def pending(self, stage: Stage, sources: Sequence[SourceName]) -> list[PendingBatch]:
+    def pending(self, stage: Stage, source: SourceName) -> list[PendingBatch]:
         """Unfinished work in order of sequence, without dead letters."""
         ...
 
@@ -225,16 +327,73 @@ class StageLedger(Protocol):
         """Record outcomes, close the batch, and hand `next_key` to the stage after this one: one transaction."""
         ...
 
-    def fail(self, stage: Stage, batch: PendingBatch, error: str, *, dead: bool) -> None:
-        """Count an attempt. A dead letter is not offered again until `revive`."""
+    def fail(self, batch: PendingBatch, error: str, *, dead: bool, lost: bool) -> None:
+        """Count an attempt. A dead letter is not offered again until `revive`.
+
+        `lost`: the object itself cannot be read; its items are marked failed and to be fetched again.
+        """
         ...
 
-    def revive(self, sources: Sequence[SourceName]) -> int:
+    def revive(self, source: SourceName) -> int:
         """Offer dead letters again with their attempts forgotten; return how many."""
         ...
 
-    def indexed_sequence(self, source: SourceName, items: Sequence[ItemId]) -> Mapping[ItemId, int]:
+    def indexed(self, source: SourceName, items: Sequence[ItemId]) -> Mapping[ItemId, int]:
         """The sequence that the index holds (or holds the removal of) per item; absent if never indexed."""
+        ...
+
+
+class ItemLedger(Protocol):
+    """Items as they stand, for those who report, repair and forget."""
+
+    def stored(self, source: SourceName) -> Iterator[StoredItem]: ...
+
+    def find(self, name: str) -> list[StoredItem]:
+        """Items whose document id, location or title is `name` (then: ends with it); deleted ones last."""
+        ...
+
+    def rebuild(self, items: Sequence[StoredItem], *, batch: OpenBatch | None, key: ObjectKey | None) -> None:
+        """Write items as they stand in a rebuilt index, and the batch of one source that they lie in (at `key`)."""
+        ...
+
+    def forget(self, source: SourceName, items: Sequence[ItemId]) -> None:
+        """Keep nothing of these items but id, place and fingerprint: what it takes to keep them away."""
+        ...
+
+    def forget_source(self, source: SourceName) -> None:
+        """Keep nothing of a source but its sequence number."""
+        ...
+
+
+class RetentionLedger(Protocol):
+    """Which objects of the lake hold what."""
+
+    def batch(self, source: SourceName, sequence: int) -> StoredBatch | None: ...
+
+    def batches(self, source: SourceName) -> list[StoredBatch]:
+        """All committed batches in order of sequence."""
+        ...
+
+    def rewritten(self, source: SourceName, sequence: int, *, records: int) -> None:
+        """A batch now holds so many records; 0: both its objects are gone and so is its row."""
+        ...
+
+
+class Reports(Protocol):
+    """What a person is shown, and the history of runs."""
+
+    def coverage(self, source: SourceName) -> list[ContainerCoverage]: ...
+
+    def problems(self, source: SourceName, limit: int) -> list[StoredItem]:
+        """Failed items, newest first."""
+        ...
+
+    def start_run(self, source: SourceName, what: str, at: datetime) -> int: ...
+
+    def finish_run(self, run: int, state: RunState, summary: str, at: datetime) -> None: ...
+
+    def runs(self, source: SourceName, limit: int) -> list[Run]:
+        """Newest first."""
         ...
 
 

@@ -1,0 +1,26 @@
+"""A secret that prints as stars. It enters by reference and leaves only by `reveal`."""
+
+from __future__ import annotations
+
+
+class Secret:
+    """Wraps a credential so that no log, error, repr or JSON shows it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)

@@ -1,0 +1,141 @@
+"""One SQLite file in WAL mode: connections, transactions, schema, and its errors as ours."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from knowhub.core.errors import AccessDenied, CorruptObject, KnowhubError, TransientError
+
+SCHEMA_VERSION = 1
+_BUSY_TIMEOUT_MS = 30_000
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS sources (
+    source TEXT PRIMARY KEY, cursor TEXT, revision INTEGER NOT NULL DEFAULT 0, sequence INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS items (
+    source TEXT NOT NULL, item TEXT NOT NULL, container TEXT NOT NULL, location TEXT NOT NULL DEFAULT '',
+    version TEXT NOT NULL DEFAULT '', parts INTEGER NOT NULL DEFAULT 1, sequence INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', title TEXT NOT NULL DEFAULT '',
+    deleted INTEGER NOT NULL DEFAULT 0, indexed INTEGER NOT NULL DEFAULT 0,
+    indexed_sequence INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (source, item)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS items_by_sequence ON items (source, sequence);
+CREATE TABLE IF NOT EXISTS containers (
+    source TEXT NOT NULL, container TEXT NOT NULL, name TEXT NOT NULL, expected INTEGER, gap TEXT NOT NULL DEFAULT '',
+    seen_at TEXT, PRIMARY KEY (source, container)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batches (
+    source TEXT NOT NULL, sequence INTEGER NOT NULL, id TEXT NOT NULL, timestamp TEXT NOT NULL, stage TEXT NOT NULL,
+    key TEXT, records INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
+    dead INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (source, sequence)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS batches_at_work ON batches (stage, source) WHERE stage <> 'done';
+CREATE TABLE IF NOT EXISTS runs (
+    id INTEGER PRIMARY KEY, source TEXT NOT NULL, what TEXT NOT NULL, state TEXT NOT NULL, started_at TEXT NOT NULL,
+    finished_at TEXT, summary TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS runs_by_source ON runs (source, id);
+CREATE TABLE IF NOT EXISTS leases (
+    name TEXT PRIMARY KEY, owner TEXT NOT NULL, expires_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+class Database:
+    """A lazily opened connection that threads share. Every write is one immediate transaction."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commits at the end, rolls back on any error."""
+        with self._lock, self._translated():
+            connection = self._opened()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._lock, self._translated():
+            return self._opened().execute(sql, parameters).fetchall()
+
+    def fact(self, name: str) -> str | None:
+        """A named value that belongs to the hub as a whole."""
+        rows = self.rows("SELECT value FROM facts WHERE name = ?", (name,))
+        return str(rows[0][0]) if rows else None
+
+    def set_fact(self, name: str, value: str) -> None:
+        with self.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = self._open()
+        return self._connection
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found > SCHEMA_VERSION:
+            connection.close()
+            raise AccessDenied(
+                f"the ledger {self.path} was written by a newer knowhub (schema {found})", cure="Upgrade knowhub."
+            )
+        if found < SCHEMA_VERSION:
+            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        return connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except KnowhubError:
+            raise
+        except sqlite3.OperationalError as error:
+            raise self._operational(error) from error
+        except sqlite3.DatabaseError as error:
+            raise CorruptObject(
+                f"the ledger {self.path} is damaged ({error})",
+                cure="Move it away and run `knowhub reindex`: the lake rebuilds it.",
+            ) from error
+        except OSError as error:
+            raise AccessDenied(f"the ledger {self.path} cannot be opened: {error.strerror}") from error
+
+    def _operational(self, error: sqlite3.OperationalError) -> KnowhubError:
+        text = str(error)
+        if "locked" in text or "busy" in text:
+            return TransientError(f"the ledger {self.path} is busy", cure="Try again in a moment.")
+        if "full" in text:
+            return TransientError(f"the disk of {self.path} is full", cure="Free some space and sync again.")
+        if "readonly" in text or "unable to open" in text:
+            return AccessDenied(
+                f"the ledger {self.path} cannot be written ({text})", cure="Check the folder's permissions."
+            )
+        return TransientError(f"the ledger {self.path} could not be used: {text}")

@@ -1,0 +1,355 @@
+"""Fetch: what a source yields ▸ raw batches in the lake, items and cursor in the ledger.
+
+Order of one commit: reserve a batch in the ledger, write its object, then make object, items and cursor visible
+in one transaction. A kill between any two of them leaves a reserved batch, which the next fetch sweeps away, and
+an old cursor, which makes it read the same again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from knowhub.core.ports import (
+    FORGOTTEN,
+    ContainerCount,
+    FetchCommit,
+    FetchLedger,
+    ItemChange,
+    KnownItem,
+    Lake,
+    LeaseToken,
+    Progress,
+    Source,
+    StoredItem,
+)
+from knowhub.core.types import (
+    Acl,
+    Census,
+    Checkpoint,
+    ContainerGone,
+    ContainerId,
+    Cursor,
+    Failed,
+    Fetched,
+    Gap,
+    ItemId,
+    RawRecord,
+    Skipped,
+    Unchanged,
+)
+from knowhub.formats.batches import encode_raw, encode_record, raw_key
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """A batch is closed at either limit. Deletions beyond both guards at once wait for a person."""
+
+    batch_records: int = 256
+    batch_bytes: int = 4 * 1024 * 1024
+    delete_share: float = 0.3
+    delete_items: int = 10
+
+
+@dataclass(slots=True)
+class FetchReport:
+    """What one fetch found, in items."""
+
+    changed: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    failed: int = 0
+    deleted: int = 0
+    held: int = 0
+    gaps: list[str] = field(default_factory=list)
+
+
+class KnownItems:
+    """Implements `Known` over what the ledger holds, and remembers what this fetch has met."""
+
+    def __init__(self, stored: Iterator[StoredItem]) -> None:
+        self.stored = {item.item: item for item in stored if not item.deleted}
+        self.met: set[ItemId] = set()
+
+    def items(self) -> Iterator[KnownItem]:
+        return (_known(item) for item in self.stored.values())
+
+    def get(self, item: ItemId) -> KnownItem | None:
+        stored = self.stored.get(item)
+        return _known(stored) if stored else None
+
+
+def _known(item: StoredItem) -> KnownItem:
+    return KnownItem(item.item, item.container, item.version, item.location)
+
+
+class Fetch:
+    """One fetch of one source under its lease."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        lake: Lake,
+        ledger: FetchLedger,
+        lease: LeaseToken,
+        known: KnownItems,
+        clock: Callable[[], datetime],
+        progress: Progress,
+        limits: FetchLimits,
+        confirm_deletes: bool = False,
+    ) -> None:
+        self._source = source
+        self._lake = lake
+        self._ledger = ledger
+        self._lease = lease
+        self._known = known
+        self._clock = clock
+        self._progress = progress
+        self._limits = limits
+        self._confirm_deletes = confirm_deletes
+        self._revision = 0
+        self._lines: list[bytes] = []
+        self._bytes = 0
+        self._changes: dict[ItemId, ItemChange] = {}
+        self._censuses: dict[ContainerId, Census] = {}
+        self._gone: set[ContainerId] = set()
+        self._gaps: dict[ContainerId, Gap] = {}
+        self._report = FetchReport()
+
+    def run(self) -> FetchReport:
+        """Read the source to its end. What was committed before an error stays; the error is raised."""
+        self._sweep()
+        stored = self._ledger.cursor(self._source.name)
+        self._revision = stored.revision
+        cursor: Cursor | None = None
+        for fetched in self._source.fetch(stored.value, self._known):
+            if isinstance(fetched, Checkpoint):
+                # Censuses are settled at the end: a cursor that is ahead of them only costs a look next time.
+                cursor = fetched.cursor
+                self._commit(cursor)
+            else:
+                self._take(fetched)
+                if len(self._changes) >= self._limits.batch_records or self._bytes >= self._limits.batch_bytes:
+                    self._commit(None)
+        self._settle()
+        return self._report
+
+    def _sweep(self) -> None:
+        """Undo what a killed fetch wrote and never committed."""
+        name = self._source.name
+        for batch in self._ledger.abandoned(name):
+            self._lake.delete([raw_key(name, batch.id, batch.timestamp)])
+            self._ledger.drop(name, batch)
+
+    # ── what the source yields ───────────────────────────────────────────────────────────────────────
+
+    def _take(self, fetched: Fetched) -> None:
+        match fetched:
+            case RawRecord():
+                self._take_record(fetched)
+            case Skipped():
+                self._take_absent(fetched, "filtered", fetched.reason)
+                self._report.skipped += 1
+            case Failed():
+                self._take_failed(fetched)
+            case Unchanged():
+                self._take_unchanged(fetched)
+            case Census():
+                self._censuses[fetched.container] = fetched
+            case ContainerGone():
+                self._gone.add(fetched.container)
+            case Gap():
+                self._gaps[fetched.container] = fetched
+                self._report.gaps.append(f"{fetched.name}: {fetched.error}")
+            case Checkpoint():
+                raise AssertionError("checkpoints are taken by run")
+        seen = self._report.changed + self._report.unchanged + self._report.skipped + self._report.failed
+        self._progress.update("fetch", self._source.name, seen, None)
+
+    def _take_record(self, record: RawRecord) -> None:
+        stored = self._known.stored.get(record.item)
+        self._known.met.add(record.item)
+        if stored and stored.reason == FORGOTTEN:
+            self._report.skipped += 1
+            return
+        self._store(record)
+        deleted = record.payload is None
+        self._changes[record.item] = ItemChange(
+            item=record.item,
+            container=record.container,
+            version=record.version,
+            location=record.location,
+            parts=record.parts,
+            state="pending",
+            deleted=deleted,
+            in_batch=True,
+        )
+        if deleted:
+            self._report.deleted += 1
+        else:
+            self._report.changed += 1
+
+    def _take_absent(self, fetched: Skipped, state: str, reason: str) -> None:
+        """An item that is there and shall not be searchable: what the index holds of it must go."""
+        stored = self._known.stored.get(fetched.item)
+        self._known.met.add(fetched.item)
+        before = self._changes.pop(fetched.item, None)
+        if stored and stored.reason == FORGOTTEN:
+            return
+        indexed = before is not None or (stored is not None and stored.state in ("searchable", "pending"))
+        if indexed:
+            self._store(self._removal(fetched.item, fetched.container))
+        elif stored and (stored.state, stored.reason, stored.parts) == (state, reason, fetched.parts):
+            return
+        self._changes[fetched.item] = ItemChange(
+            item=fetched.item,
+            container=fetched.container,
+            version="",
+            location=fetched.location,
+            parts=fetched.parts,
+            state="filtered",
+            reason=reason,
+            in_batch=indexed,
+        )
+
+    def _take_failed(self, fetched: Failed) -> None:
+        """Unknown is not empty: what the index holds of it stays until it can be read again."""
+        self._known.met.add(fetched.item)
+        self._report.failed += 1
+        stored = self._known.stored.get(fetched.item)
+        if stored and stored.reason in (FORGOTTEN, fetched.error) and not stored.version:
+            return
+        self._changes.setdefault(
+            fetched.item,
+            ItemChange(
+                item=fetched.item,
+                container=fetched.container,
+                version="",
+                location=fetched.location,
+                parts=fetched.parts,
+                state="failed",
+                reason=fetched.error,
+            ),
+        )
+
+    def _take_unchanged(self, fetched: Unchanged) -> None:
+        self._known.met.add(fetched.item)
+        self._report.unchanged += 1
+        stored = self._known.stored.get(fetched.item)
+        if stored and stored.reason != FORGOTTEN and stored.version != fetched.version:
+            self._changes[fetched.item] = ItemChange(
+                item=stored.item,
+                container=stored.container,
+                version=fetched.version,
+                location=stored.location,
+                parts=stored.parts,
+                state=None,
+            )
+
+    def _removal(self, item: ItemId, container: ContainerId) -> RawRecord:
+        return RawRecord(self._source.name, container, item, "removal", "", Acl(), None)
+
+    def _store(self, record: RawRecord) -> None:
+        line = encode_record(record)
+        self._lines.append(line)
+        self._bytes += len(line)
+
+    # ── what is gone ─────────────────────────────────────────────────────────────────────────────────
+
+    def _settle(self) -> None:
+        """Delete what complete listings no longer name, and write down what the source says exists."""
+        missing = self._missing()
+        held = self._held(missing)
+        if not held:
+            for stored in missing:
+                self._delete(stored)
+        counts = [ContainerCount(c.container, c.name, c.expected) for c in self._censuses.values()]
+        counts += [ContainerCount(g.container, g.name, None, g.error) for g in self._gaps.values()]
+        if held:
+            self._report.held = len(missing)
+            counts = self._with_held(counts, missing)
+        self._commit(None, counts, () if held else tuple(self._gone), last=True)
+
+    def _missing(self) -> list[StoredItem]:
+        listed = {item for census in self._censuses.values() for item in census.items} | self._known.met
+        complete = (self._censuses.keys() | self._gone) - self._gaps.keys()
+        return [
+            stored
+            for stored in self._known.stored.values()
+            if stored.container in complete and stored.item not in listed
+        ]
+
+    def _held(self, missing: list[StoredItem]) -> bool:
+        if self._confirm_deletes:
+            return False
+        share = len(missing) / max(1, len(self._known.stored))
+        return len(missing) > self._limits.delete_items and share > self._limits.delete_share
+
+    def _with_held(self, counts: list[ContainerCount], missing: list[StoredItem]) -> list[ContainerCount]:
+        sentence = (
+            f"{len(missing)} of {len(self._known.stored)} items are gone at the source at once; nothing was deleted."
+            f" If that is right, run `knowhub sync {self._source.name} --confirm-deletes`"
+        )
+        self._report.gaps.append(sentence)
+        affected = {stored.container for stored in missing}
+        named = {count.container: count for count in counts}
+        return [count for count in counts if count.container not in affected] + [
+            ContainerCount(c, named[c].name if c in named else c, None, sentence) for c in sorted(affected)
+        ]
+
+    def _delete(self, stored: StoredItem) -> None:
+        self._report.deleted += 1
+        if stored.indexed or stored.state in ("pending", "searchable"):
+            self._store(self._removal(stored.item, stored.container))
+            in_batch = True
+        else:
+            in_batch = False
+        self._changes[stored.item] = ItemChange(
+            item=stored.item,
+            container=stored.container,
+            version="",
+            location=stored.location,
+            parts=stored.parts,
+            state=None,
+            deleted=True,
+            in_batch=in_batch,
+        )
+        if len(self._changes) >= self._limits.batch_records:
+            self._commit(None)
+
+    # ── commits ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _commit(
+        self,
+        cursor: Cursor | None,
+        counts: list[ContainerCount] | None = None,
+        gone: tuple[ContainerId, ...] = (),
+        *,
+        last: bool = False,
+    ) -> None:
+        if not (self._changes or counts or gone or cursor is not None) and not last:
+            return
+        name, now = self._source.name, self._clock()
+        batch = key = None
+        if self._lines:
+            batch = self._ledger.open_batch(name, self._lease, now)
+            key = raw_key(name, batch.id, batch.timestamp)
+            self._lake.put(key, encode_raw(batch.id, name, batch.sequence, batch.timestamp, self._lines))
+        self._revision = self._ledger.commit_fetch(
+            self._lease,
+            FetchCommit(
+                source=name,
+                batch=batch,
+                key=key,
+                stage="chunk",
+                items=tuple(self._changes.values()),
+                counts=counts or (),
+                gone=gone,
+                cursor=cursor,
+                revision=self._revision,
+                at=now,
+            ),
+        )
+        self._lines, self._bytes, self._changes = [], 0, {}
