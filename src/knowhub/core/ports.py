@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class KnownItem:
-    """What the ledger holds of an item. `version` "" asks for it to be fetched again."""
+    """What the ledger holds of an item. `version` "" asks for it to be fetched again (as failed ones do).
+
+    An item that was skipped has a version that no source gives.
+    """
 
     item: ItemId
     container: ContainerId

@@ -41,6 +41,9 @@ from knowhub.core.types import (
 )
 from knowhub.formats.batches import encode_raw, encode_record, raw_key
 
+LEFT_OUT = "left out"
+"""The version of an item that was skipped: not "", which would ask for it to be fetched again."""
+
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
@@ -78,6 +81,10 @@ class KnownItems:
     def get(self, item: ItemId) -> KnownItem | None:
         stored = self.stored.get(item)
         return _known(stored) if stored else None
+
+
+def _told(item: StoredItem) -> tuple[str, str, int, str, str]:
+    return item.container, item.location, item.parts, item.state, item.reason
 
 
 def _known(item: StoredItem) -> KnownItem:
@@ -198,15 +205,15 @@ class Fetch:
         before = self._changes.pop(fetched.item, None)
         if stored and stored.reason == FORGOTTEN:
             return
-        indexed = before is not None or (stored is not None and stored.state in ("searchable", "pending"))
+        indexed = before is not None or (stored is not None and (stored.indexed or stored.state == "pending"))
         if indexed:
             self._store(self._removal(fetched.item, fetched.container))
-        elif stored and (stored.state, stored.reason, stored.parts) == (state, reason, fetched.parts):
+        elif stored and _told(stored) == (fetched.container, fetched.location, fetched.parts, state, reason):
             return
         self._changes[fetched.item] = ItemChange(
             item=fetched.item,
             container=fetched.container,
-            version="",
+            version=LEFT_OUT,
             location=fetched.location,
             parts=fetched.parts,
             state="filtered",
@@ -219,7 +226,8 @@ class Fetch:
         self._known.met.add(fetched.item)
         self._report.failed += 1
         stored = self._known.stored.get(fetched.item)
-        if stored and stored.reason in (FORGOTTEN, fetched.error) and not stored.version:
+        told = (fetched.container, fetched.location, fetched.parts, "failed", fetched.error)
+        if stored and (stored.reason == FORGOTTEN or (not stored.version and _told(stored) == told)):
             return
         self._changes.setdefault(
             fetched.item,
@@ -238,10 +246,11 @@ class Fetch:
         self._known.met.add(fetched.item)
         self._report.unchanged += 1
         stored = self._known.stored.get(fetched.item)
-        if stored and stored.reason != FORGOTTEN and stored.version != fetched.version:
+        told = (fetched.container, fetched.version)
+        if stored and stored.reason != FORGOTTEN and (stored.container, stored.version) != told:
             self._changes[fetched.item] = ItemChange(
                 item=stored.item,
-                container=stored.container,
+                container=fetched.container,
                 version=fetched.version,
                 location=stored.location,
                 parts=stored.parts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,7 +16,6 @@ from knowhub.formats.batches import (
     encode_chunked,
     encode_raw,
     encode_record,
-    iter_batches,
     raw_key,
 )
 from knowhub.pipelines.chunk import item_of
@@ -124,17 +123,9 @@ def _unindex(parts: Forgetting, items: Collection[ItemId]) -> None:
 def _texts(lake: Lake, batch: StoredBatch, items: frozenset[ItemId] | None) -> set[str]:
     """What the embedding cache may hold of a batch. None: of all its items."""
     key = chunked_key(batch.source, batch.id, batch.timestamp)
-    return {
-        chunk.embedded_text
-        for document in _documents(lake, key)
-        if items is None or item_of(document) in items
-        for chunk in document.chunks
-    }
-
-
-def _documents(lake: Lake, key: ObjectKey) -> Iterator[ChunkedDocument]:
-    for found in iter_batches(lake.list(key), "chunked"):
-        try:
-            yield from decode_chunked(lake.get(found), found, default_acl=Acl()).documents
-        except CorruptObject:
-            return
+    try:
+        documents = decode_chunked(lake.get(key), key, default_acl=Acl()).documents
+    except (CorruptObject, NotFound):
+        return set()
+    wanted = (document for document in documents if items is None or item_of(document) in items)
+    return {chunk.embedded_text for document in wanted for chunk in document.chunks}

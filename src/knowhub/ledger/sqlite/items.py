@@ -92,7 +92,8 @@ class SqliteRetentionLedger:
     def _select(self, source: SourceName, condition: str, parameters: tuple[Any, ...]) -> list[StoredBatch]:
         rows = self._database.rows(
             "SELECT b.id, b.source, b.sequence, b.timestamp, b.stage, b.key, b.records, count(i.item),"
-            " b.attempts, b.dead, b.error FROM batches b LEFT JOIN items i ON i.source = b.source AND i.sequence = b.sequence"
+            " b.attempts, b.dead, b.error FROM batches b"
+            " LEFT JOIN items i ON i.source = b.source AND i.sequence = b.sequence"
             f" AND i.deleted = 0 WHERE b.source = ? AND b.stage <> 'open' AND b.key IS NOT NULL {condition}"
             " GROUP BY b.source, b.sequence ORDER BY b.sequence",
             (source, *parameters),

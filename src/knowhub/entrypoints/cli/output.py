@@ -1,0 +1,360 @@
+"""What commands print: tables and sentences for people, JSON for machines."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from knowhub.core.types import document_id
+
+if TYPE_CHECKING:
+    from knowhub.core.ports import ContainerCoverage
+    from knowhub.core.types import Answer, Citation, Hit, ObjectKey
+    from knowhub.pipelines.chunk import StageReport
+    from knowhub.pipelines.evaluate import Evaluation
+    from knowhub.pipelines.evaluate_questions import QuestionEvaluation
+    from knowhub.pipelines.sync import SyncReport
+    from knowhub.wiring.app import Finding, Shown, SourceStatus
+
+_SNIPPET = 240
+_STATES = {"ok": "[green]ok[/]", "incomplete": "[yellow]incomplete[/]", "failed": "[red]failed[/]"}
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output; nothing else goes there with --json."""
+    Console(soft_wrap=True, highlight=False, markup=False).print(jsonlib.dumps(_plain(value), ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, frozenset | set):
+        return sorted(_plain(item) for item in value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _console() -> Console:
+    return Console(highlight=False)
+
+
+# ── set up and sync ──────────────────────────────────────────────────────────────────────────────────
+
+
+def findings(found: Sequence[Finding], *, json: bool) -> None:
+    if json:
+        return print_json({"findings": found, "ok": not any(one.problem for one in found)})
+    for one in found:
+        mark = "[red]✗[/]" if one.problem else "[green]✓[/]"
+        _console().print(f"{mark} {escape(one.subject)}" + (f": {escape(one.problem)}" if one.problem else ""))
+    return None
+
+
+def syncs(reports: Sequence[SyncReport], *, json: bool) -> None:
+    if json:
+        return print_json({"runs": reports})
+    console = _console()
+    for report in reports:
+        fetched, embedded = report.fetched, report.embedded
+        facts = [f"{fetched.changed} changed", f"{fetched.deleted} deleted"]
+        facts += [f"{fetched.skipped} left out"] if fetched.skipped else []
+        facts += [f"{embedded.documents} documents, {embedded.chunks} chunks embedded"] if embedded.documents else []
+        console.print(f"{_STATES[report.state]} [bold]{escape(report.source)}[/]: {', '.join(facts)}")
+        if report.error:
+            console.print(f"   [red]{escape(report.error)}[/]")
+        for hole in report.holes[:10]:
+            console.print(f"   [yellow]{escape(hole)}[/]")
+        if len(report.holes) > 10:
+            console.print(f"   and {len(report.holes) - 10} more: `knowhub status {escape(report.source)}`")
+    return None
+
+
+def keys(written: Sequence[ObjectKey], *, json: bool) -> None:
+    if json:
+        return print_json({"keys": written})
+    for key in written:
+        _console().print(f"Taken in as {escape(key)}. Next: `knowhub embed`.")
+    return None
+
+
+def rebuilt(report: StageReport, *, json: bool) -> None:
+    if json:
+        return print_json(report)
+    console = _console()
+    console.print(f"Rebuilt the index: {report.documents} documents, {report.chunks} chunks, {report.failed} failed.")
+    for error in report.errors:
+        console.print(f"   [yellow]{escape(error)}[/]")
+    return None
+
+
+# ── search and ask ───────────────────────────────────────────────────────────────────────────────────
+
+
+def hits(text: str, found: Sequence[Hit], *, json: bool) -> None:
+    if json:
+        return print_json({"query": text, "hits": [_hit(hit) for hit in found]})
+    console = _console()
+    if not found:
+        console.print("Nothing found.")
+    for number, hit in enumerate(found, 1):
+        console.print(f"[bold]{number}. {escape(hit.title)}[/] [dim]{escape(_byline(hit))}[/]")
+        console.print(f"   {escape(_shortened(hit.chunk.text))}")
+        console.print(f"   [cyan]{escape(hit.link)}[/]", soft_wrap=True)
+    return None
+
+
+def _hit(hit: Hit) -> dict[str, Any]:
+    return {
+        "document": hit.chunk.document,
+        "chunk": hit.chunk.id,
+        "title": hit.title,
+        "link": hit.link,
+        "text": hit.chunk.text,
+        "context": hit.chunk.context,
+        "source": hit.source,
+        "container": hit.container,
+        "kind": hit.kind,
+        "authors": hit.authors,
+        "time": hit.chunk.time or hit.updated_at,
+        "score": hit.score,
+        "cosine": hit.cosine,
+        "bm25": hit.bm25,
+        "duplicates": hit.duplicates,
+    }
+
+
+def _byline(hit: Hit) -> str:
+    time = hit.chunk.time or hit.updated_at
+    author = hit.chunk.author or ", ".join(hit.authors[:2])
+    return " · ".join(part for part in (hit.source, author, f"{time:%Y-%m-%d}" if time else "") if part)
+
+
+def _shortened(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _SNIPPET else f"{flat[:_SNIPPET]}…"
+
+
+def answer(given: Answer, *, json: bool) -> None:
+    if json:
+        fields = _plain({**asdict(given), "nearest": [_hit(hit) for hit in given.nearest]})
+        return print_json(fields)
+    console = _console()
+    if given.found:
+        for citation in given.citations:
+            _quote(console, citation)
+        if given.conflict:
+            console.print(f"[yellow]{escape(given.conflict)}[/]")
+        for citation in given.elsewhere:
+            _quote(console, citation)
+        return None
+    console.print("[yellow]Not found:[/] nothing here answers that.")
+    titles: dict[str, str] = {}
+    for hit in given.nearest:
+        titles.setdefault(hit.title, hit.link)
+    if titles:
+        console.print("What came nearest:")
+    for title, link in list(titles.items())[:3]:
+        console.print(f"   {escape(title)} [cyan]{escape(link)}[/]", soft_wrap=True)
+    return None
+
+
+def _quote(console: Console, citation: Citation) -> None:
+    by = " · ".join(
+        part
+        for part in (citation.source, citation.author, f"{citation.time:%Y-%m-%d}" if citation.time else "")
+        if part
+    )
+    console.print(f"“{escape(citation.quote.strip())}”")
+    console.print(f"   [bold]\\[{citation.number}] {escape(citation.title)}[/] [dim]{escape(by)}[/]")
+    console.print(f"   [cyan]{escape(citation.link)}[/]", soft_wrap=True)
+
+
+# ── status ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def status(found: Sequence[SourceStatus], *, detailed: bool, json: bool) -> None:
+    if json:
+        return print_json({"sources": [_status_json(one) for one in found]})
+    console = _console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("source", "container", "exists", "searchable", "filtered", "failed", "pending", "as of", "last run"):
+        right = title in ("exists", "searchable", "filtered", "failed", "pending")
+        table.add_column(title, justify="right" if right else "left")
+    for one in found:
+        _status_rows(table, one, detailed)
+    console.print(table)
+    for one in found:
+        _reasons(console, one)
+    return None
+
+
+def _status_rows(table: Table, one: SourceStatus, detailed: bool) -> None:
+    ran = _STATES.get(one.run.state, one.run.state) if one.run else "[dim]never[/]"
+    if not one.coverage:
+        table.add_row(escape(one.source), "", "?", "0", "0", "0", "0", "", ran)
+        return
+    _row(table, f"[bold]{escape(one.source)}[/]", f"{len(one.coverage)} in all", one.coverage, ran)
+    shown = one.coverage if detailed else [row for row in one.coverage if not row.whole]
+    for row in shown:
+        _row(table, "", escape(row.name), [row], "" if row.whole else "[yellow]not whole[/]")
+
+
+def _row(table: Table, source: str, container: str, rows: Sequence[ContainerCoverage], ran: str) -> None:
+    expected = [row.expected for row in rows]
+    known = [count for count in expected if count is not None]
+    times = [row.seen_at for row in rows if row.seen_at]
+    failed = sum(sum(row.failed.values()) for row in rows)
+    table.add_row(
+        source,
+        container,
+        f"{sum(known):,}" + ("+?" if None in expected else ""),
+        f"{sum(row.searchable for row in rows):,}",
+        f"{sum(sum(row.filtered.values()) for row in rows):,}",
+        f"[red]{failed:,}[/]" if failed else "0",
+        f"{sum(row.pending for row in rows):,}",
+        _age(min(times)) if times else "",
+        ran,
+    )
+
+
+def _age(time: datetime) -> str:
+    seconds = int((datetime.now(UTC) - time).total_seconds())
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return "just now"
+
+
+def _reasons(console: Console, one: SourceStatus) -> None:
+    filtered: dict[str, int] = {}
+    for row in one.coverage:
+        for reason, count in row.filtered.items():
+            filtered[reason] = filtered.get(reason, 0) + count
+    if filtered:
+        listed = ", ".join(f"{count} {reason}" for reason, count in sorted(filtered.items(), key=lambda p: -p[1]))
+        console.print(f"[bold]{escape(one.source)}[/] left out: {escape(listed)}")
+    for item in one.problems:
+        name = item.location or item.item
+        console.print(f"[bold]{escape(one.source)}[/] [red]failed[/] {escape(name)}: {escape(item.reason)}")
+    for batch in one.dead_letters:
+        console.print(
+            f"[bold]{escape(one.source)}[/] [red]dead letter[/] {escape(batch.key)}: {escape(batch.error)}."
+            f" After the cure: `knowhub sync {escape(one.source)} --retry-failed`."
+        )
+    for hole in one.holes:
+        if "failed:" not in hole:
+            console.print(f"[bold]{escape(one.source)}[/] [yellow]{escape(hole)}[/]")
+
+
+def _status_json(one: SourceStatus) -> dict[str, Any]:
+    return {
+        "source": one.source,
+        "whole": not one.holes,
+        "containers": [{**_plain(row), "accounted": row.accounted, "whole": row.whole} for row in one.coverage],
+        "holes": one.holes,
+        "failed": one.problems,
+        "dead_letters": one.dead_letters,
+        "last_run": one.run,
+    }
+
+
+# ── documents ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def shown(found: Shown, *, json: bool) -> None:
+    item, chunked = found.item, found.chunked
+    if json:
+        return print_json({"item": item, "stored": chunked})
+    console = _console()
+    console.print(f"[bold]{escape(document_id(item.source, item.item))}[/] {escape(item.title)}")
+    state = f"{item.state}: {item.reason}" if item.reason else item.state
+    console.print(f"   state      {escape('deleted at the source' if item.deleted else state)}")
+    console.print(
+        f"   location   {escape(item.location)}   version {escape(item.version[:40])}   batch {item.sequence}"
+    )
+    if chunked is None or chunked.document is None:
+        return None
+    document = chunked.document
+    readers = " and ".join("(" + " or ".join(layer) + ")" for layer in document.acl.canonical()) or "nobody"
+    console.print(f"   readable   by {escape(readers)}")
+    console.print(f"   kind       {document.kind}, {len(document.text):,} characters, {len(chunked.chunks)} chunks")
+    console.print(f"   link       {escape(document.url)}", soft_wrap=True)
+    for chunk in chunked.chunks:
+        console.rule(f"{escape(str(chunk.ordinal))} · {chunk.start}–{chunk.end} · {escape(chunk.anchor)}", align="left")
+        if chunk.context:
+            console.print(f"[dim]{escape(chunk.context)}[/]")
+        console.print(escape(chunk.text))
+    return None
+
+
+def exported(out: Path, count: int, *, json: bool) -> None:
+    if json:
+        return print_json({"file": str(out), "documents": count})
+    return _console().print(f"Wrote {count} documents to {escape(str(out))}.")
+
+
+def forgotten(name: str, objects: int, *, json: bool) -> None:
+    if json:
+        return print_json({"forgotten": name, "objects_changed": objects})
+    return _console().print(f"Erased {escape(name)} from the index and from {objects} objects of the lake.")
+
+
+# ── evaluation ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def evaluation(figures: Evaluation, *, json: bool) -> None:
+    if json:
+        return print_json(figures.as_json())
+    console = _console()
+    console.print(
+        f"[bold]{escape(figures.dataset)}[/]: {figures.documents:,} documents, {figures.queries:,} queries,"
+        f" {escape(figures.model)}, indexed in {figures.seconds:.1f} s"
+    )
+    names = ("ndcg_at_10", "recall_at_10", "recall_at_100", "mrr_at_10", "p50_ms", "p99_ms")
+    console.print(_figures(names, {mode: asdict(row) for mode, row in figures.modes.items()}))
+    return None
+
+
+def question_evaluation(figures: QuestionEvaluation, *, json: bool) -> None:
+    if json:
+        return print_json(figures.as_json())
+    console = _console()
+    console.print(f"[bold]{escape(figures.dataset)}[/]: {figures.questions} questions")
+    names = ("hit_at_1", "hit_at_5", "hit_at_10", "p50_ms", "p99_ms")
+    console.print(_figures(names, {mode: asdict(row) for mode, row in figures.modes.items()}))
+    shares = {
+        "answerable questions answered": figures.answered,
+        "with the answer in the first quote": figures.answer_first,
+        "with the answer in any quote": figures.answer_quoted,
+        "quoting the right document": figures.document_quoted,
+        "unanswerable questions refused": figures.refused,
+    }
+    for name, share in shares.items():
+        console.print(f"   {name}: {'–' if share is None else f'{share:.0%}'}")
+    for outcome in figures.outcomes:
+        if not outcome.right:
+            console.print(
+                f"   [yellow]✗[/] {escape(outcome.question)} → {escape(_shortened(outcome.quote) or 'not found')}"
+            )
+    return None
+
+
+def _figures(names: Sequence[str], rows: Mapping[str, Mapping[str, float]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for mode, row in rows.items():
+        table.add_row(mode, *(f"{row[name]:.1f}" if name.endswith("_ms") else f"{row[name]:.3f}" for name in names))
+    return table

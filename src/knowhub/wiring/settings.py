@@ -1,0 +1,244 @@
+"""All configuration: `knowhub.toml`, overridden by the environment (`KNOWHUB_LAKE__KEEP_DAYS=30`).
+
+The only reader of the environment. Every mistake is one line that names the key's path.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from knowhub.core.errors import ConfigurationError
+from knowhub.core.secret import Secret
+from knowhub.wiring.secrets import resolve
+
+FILE_NAME = "knowhub.toml"
+_NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+Options = TypeVar("Options")
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HubSettings(_Table):
+    """Where this hub keeps what it makes."""
+
+    data: Path = Field(Path(".knowhub"), description="Folder of ledger, index, embedding cache and, by default, lake.")
+
+
+class LakeSettings(_Table):
+    """Where the originals are kept."""
+
+    url: str = Field("", description="A folder, or `s3://bucket/prefix`; empty: `lake` in hub.data.")
+    keep_days: int | None = Field(
+        None, ge=0, description="Drop superseded versions after so many days; the newest of each item always stays."
+    )
+    options: dict[str, str] = Field(
+        default_factory=dict,
+        description="Object-store options (region, endpoint, …); values may be secret references.",
+    )
+
+
+class IndexSettings(_Table):
+    """Where the index is kept."""
+
+    url: str = Field("", description="A folder, or `s3://bucket/prefix`; empty: `index` in hub.data.")
+    options: dict[str, str] = Field(
+        default_factory=dict, description="Object-store options; values may be secret references."
+    )
+
+
+class AccessSettings(_Table):
+    """Who asks from this machine's command line, and who may read what a source itself does not restrict."""
+
+    readers: tuple[str, ...] = Field(("owner",), description="Principals that read sources which name no readers.")
+    me: tuple[str, ...] = Field(("owner",), description="The principals of whoever uses the command line here.")
+
+
+class EmbeddingSettings(_Table):
+    """How text becomes vectors."""
+
+    model: str = Field(
+        "all-MiniLM-L6-v2",
+        description="`all-MiniLM-L6-v2`, or a folder with `model.onnx` and `tokenizer.json` of another encoder.",
+    )
+    models: Path = Field(Path("~/.cache/knowhub/models"), description="Where weights and compiled models are kept.")
+    pooling: typing.Literal["mean", "cls"] = Field("mean", description="How another encoder pools its tokens.")
+    max_tokens: int = Field(256, ge=8, description="What another encoder reads of a text, in tokens.")
+    query_prefix: str = Field("", description="What another encoder wants to see before a question.")
+    document_prefix: str = Field("", description="What another encoder wants to see before a document.")
+
+
+class SearchSettings(_Table):
+    """How hits are ranked."""
+
+    recency_half_life_days: float = Field(180, gt=0, description="Age at which the recency prior has halved.")
+    recency_weight: float = Field(
+        0.03, ge=0, le=1, description="How much of the ranking is recency; 0 switches it off."
+    )
+    candidates: int = Field(20, ge=1, le=200, description="How many chunks an answer is looked for in.")
+
+
+class SyncSettings(_Table):
+    """How carefully sources are read."""
+
+    delete_share: float = Field(0.3, ge=0, le=1, description="More of a source than this gone at once waits for you.")
+    delete_items: int = Field(10, ge=0, description="Up to so many deletions at once are never held back.")
+    batch_records: int = Field(256, ge=1, description="Records in one batch of the lake.")
+    batch_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Bytes of records in one batch, before compression.")
+    parse_timeout_s: float = Field(30, gt=0, description="What parsing one file may take.")
+    parse_memory_mb: int = Field(1024, ge=128, description="What parsing one file may use.")
+
+
+class Settings(BaseSettings):
+    """A whole `knowhub.toml`. `sources` and `chunking` are checked against the options of what they configure."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="KNOWHUB_", env_nested_delimiter="__", case_sensitive=False
+    )
+
+    hub: HubSettings = HubSettings()
+    lake: LakeSettings = LakeSettings()
+    index: IndexSettings = IndexSettings()
+    access: AccessSettings = AccessSettings()
+    embedding: EmbeddingSettings = EmbeddingSettings()
+    search: SearchSettings = SearchSettings()
+    sync: SyncSettings = SyncSettings()
+    chunking: dict[str, Any] = Field(default_factory=dict)
+    sources: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Configuration:
+    """Settings and the folder that their relative paths start from."""
+
+    settings: Settings
+    file: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.file.parent
+
+    def path(self, path: Path) -> Path:
+        """Absolute; relative ones start from the configuration's folder, `~` is the home folder."""
+        expanded = path.expanduser()
+        return expanded if expanded.is_absolute() else self.folder / expanded
+
+    @property
+    def data(self) -> Path:
+        return self.path(self.settings.hub.data)
+
+    def place(self, url: str, default: str) -> str:
+        """A configured folder or URL, or `default` in the data folder."""
+        if not url:
+            return str(self.data / default)
+        return url if "://" in url or url == "memory:" else str(self.path(Path(url)))
+
+    def secret(self, key: str, reference: str) -> Secret:
+        return resolve(reference, key=f"{self.file.name}: {key}", folder=self.folder)
+
+    def options(self, key: str, kind: type[Options], table: Mapping[str, Any]) -> Options:
+        """`table` as a frozen options dataclass: unknown keys, bad values and missing secrets are one line each."""
+        hints = typing.get_type_hints(kind)
+        known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # kind is a dataclass
+        for name in table.keys() - known:
+            raise ConfigurationError(f"{self.file.name}: {key}.{name}: unknown key{_meant(name, known)}")
+        values = dict(table)
+        for name, value in table.items():
+            if hints[name] in (Secret, Secret | None) and isinstance(value, str):
+                values[name] = self.secret(f"{key}.{name}", value)
+        adapter = TypeAdapter(kind, config=None)
+        try:
+            made = adapter.validate_python(values)
+        except ValidationError as error:
+            raise ConfigurationError(_sentence(self.file, error, key)) from error
+        paths = {name: self.path(value) for name, value in _paths(made)}
+        return dataclasses.replace(made, **paths) if paths else made  # type: ignore[type-var]
+
+
+def _paths(options: Any) -> Iterable[tuple[str, Path]]:
+    values = ((field.name, getattr(options, field.name)) for field in dataclasses.fields(options))
+    return ((name, value) for name, value in values if isinstance(value, Path))
+
+
+def find_file(start: Path) -> Path:
+    """The nearest `knowhub.toml` at or above `start`. Raises ConfigurationError."""
+    for folder in (start, *start.parents):
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    raise ConfigurationError(
+        f"there is no {FILE_NAME} in {start} or above it", cure="Run `knowhub init` here, or name one with --config."
+    )
+
+
+def default(folder: Path) -> Configuration:
+    """What holds where there is no `knowhub.toml`, for commands that need no source."""
+    return Configuration(Settings(), folder / FILE_NAME)
+
+
+def load(file: Path) -> Configuration:
+    """Read and check a configuration. Raises ConfigurationError with one line for the first mistake."""
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{file.name} is not valid TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} cannot be read: {error}", cure="Name another file with --config.") from error
+    try:
+        settings = Settings(**table)
+    except ValidationError as error:
+        raise ConfigurationError(_sentence(file, error)) from error
+    for name in settings.sources:
+        _require_name(file, name)
+    return Configuration(settings, file.resolve())
+
+
+def _require_name(file: Path, name: str) -> None:
+    import re
+
+    if not re.match(_NAME, name):
+        raise ConfigurationError(
+            f"{file.name}: sources.{name}: not a source name", cure="Use lower-case letters, digits, - and _."
+        )
+
+
+def _sentence(file: Path, error: ValidationError, key: str = "") -> str:
+    """The first mistake. Values are shown only where they cannot be secrets: never."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    path = ".".join([*([key] if key else []), *(str(part) for part in first["loc"])])
+    if first["type"] == "extra_forbidden":
+        return f"{file.name}: {path}: unknown key{_meant(str(first['loc'][-1]), _siblings(first['loc']))}"
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    return f"{file.name}: {path}: {message}"
+
+
+def _siblings(location: tuple[int | str, ...]) -> set[str]:
+    model: Any = Settings
+    for part in location[:-1]:
+        model = model.model_fields[str(part)].annotation
+    return set(model.model_fields)
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, sorted(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -1,0 +1,319 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.doubles.hub import NAME, Hub, Note, NotesSource
+
+from knowhub.core.errors import (
+    AccessDenied,
+    LeaseHeld,
+    TransientError,
+)
+from knowhub.formats.batches import iter_batches
+from knowhub.pipelines.sync import find_differences
+
+HISTORIES = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Hub:
+    return Hub(tmp_path, {f"n{number:02}": Note(f"note {number}\nsecond line") for number in range(10)})
+
+
+def test_a_first_sync_makes_everything_searchable(hub: Hub) -> None:
+    report = hub.sync()
+    assert report.state == "ok"
+    assert hub.index.texts() == hub.expected()
+    (row,) = hub.ledgers.reports.coverage(NAME)
+    assert (row.expected, row.searchable, row.pending) == (10, 10, 0)
+
+
+def test_an_unchanged_sync_embeds_nothing_and_writes_no_batch(hub: Hub) -> None:
+    hub.sync()
+    embedded, objects = hub.embedder.texts, list(hub.lake.list(""))
+    report = hub.sync()
+    assert report.state == "ok"
+    assert report.fetched.unchanged == 10
+    assert (hub.embedder.texts, list(hub.lake.list(""))) == (embedded, objects)
+
+
+def test_edits_and_deletes_arrive(hub: Hub) -> None:
+    hub.sync()
+    hub.write(n03="shorter")
+    del hub.world["n04"]
+    report = hub.sync()
+    assert (report.fetched.changed, report.fetched.deleted) == (1, 1)
+    assert hub.index.texts() == hub.expected()
+
+
+def test_an_item_that_is_left_out_later_leaves_the_index(hub: Hub) -> None:
+    hub.sync()
+    hub.world["n05"].skip = "too large"
+    report = hub.sync()
+    assert "notes:n05" not in hub.index.texts()
+    (row,) = hub.ledgers.reports.coverage(NAME)
+    assert (report.state, row.filtered, row.expected, row.accounted) == ("ok", {"too large": 1}, 10, 10)
+
+
+def test_an_item_that_cannot_be_read_any_more_keeps_what_is_known_and_the_run_is_not_green(hub: Hub) -> None:
+    hub.sync()
+    hub.world["n05"].text = None
+    report = hub.sync()
+    assert report.state == "incomplete"
+    assert "notes:n05" in hub.index.texts()
+    assert report.holes == ("general: 1 failed: permission denied",)
+
+
+def test_one_unparsable_item_fails_alone_and_says_why(hub: Hub) -> None:
+    hub.write(n02="unreadable bytes")
+    report = hub.sync()
+    assert report.state == "incomplete"
+    assert hub.index.texts() == hub.expected()
+    (problem,) = hub.ledgers.reports.problems(NAME, 10)
+    assert (problem.item, problem.reason) == ("n02", "it is unreadable")
+
+
+def test_a_document_that_becomes_unparsable_is_not_quoted_any_more(hub: Hub) -> None:
+    hub.sync()
+    hub.write(n02="unreadable now")
+    hub.sync()
+    assert "notes:n02" not in hub.index.texts()
+
+
+def test_one_text_that_the_model_refuses_fails_its_document_alone(hub: Hub) -> None:
+    hub.write(n02="unembeddable words")
+    report = hub.sync()
+    assert report.state == "incomplete"
+    assert set(hub.index.texts()) == set(hub.expected()) - {"notes:n02"}
+
+
+def test_a_document_without_text_is_filtered_by_that_reason(hub: Hub) -> None:
+    hub.write(n02="  \n ")
+    assert hub.sync().state == "ok"
+    (row,) = hub.ledgers.reports.coverage(NAME)
+    assert row.filtered == {"no text": 1}
+
+
+def test_a_container_that_cannot_be_listed_loses_nothing_and_is_a_hole(hub: Hub) -> None:
+    hub.sync()
+    hub.source.gaps = {"general"}
+    report = hub.sync()
+    assert report.state == "incomplete"
+    assert hub.index.texts() == hub.expected()
+    hub.source.gaps = set()
+    assert hub.sync().state == "ok"
+
+
+def test_a_mass_delete_waits_for_a_person(tmp_path: Path) -> None:
+    hub = Hub(tmp_path, {f"n{number:02}": Note("text") for number in range(40)})
+    hub.sync()
+    for number in range(20):
+        del hub.world[f"n{number:02}"]
+    report = hub.sync()
+    assert (report.state, report.fetched.held, len(hub.index.texts())) == ("incomplete", 20, 40)
+    assert "--confirm-deletes" in report.holes[0]
+    assert hub.sync(confirm_deletes=True).state == "ok"
+    assert hub.index.texts() == hub.expected()
+
+
+def test_a_source_that_goes_away_keeps_what_was_read_and_the_next_sync_completes_it(hub: Hub) -> None:
+    hub.source.stop_after = 5
+    report = hub.sync()
+    assert (report.state, report.error) == ("failed", "the source went away")
+    assert 0 < len(hub.index.texts()) < 10
+    hub.source = NotesSource(hub.world)
+    assert hub.sync().state == "ok"
+    assert hub.index.texts() == hub.expected()
+
+
+def test_two_syncs_of_one_source_cannot_both_run(hub: Hub) -> None:
+    token = hub.ledgers.leases.acquire(NAME)
+    with pytest.raises(LeaseHeld, match="being synced by another process"):
+        hub.sync()
+    hub.ledgers.leases.release(token)
+    assert hub.sync().state == "ok"
+
+
+def test_a_sync_that_lost_its_lease_changes_nothing(hub: Hub) -> None:
+    class Thief(NotesSource):
+        def fetch(self, cursor, known):  # type: ignore[no-untyped-def]  # as in the port
+            with hub.database.transaction() as connection:
+                connection.execute("UPDATE leases SET owner = 'm/1/2/3'")
+            yield from super().fetch(cursor, known)
+
+    hub.source = Thief(hub.world)
+    assert "taken over" in hub.sync().error
+    assert hub.ledgers.fetching.cursor(NAME).value is None
+    assert not list(hub.ledgers.items.stored(NAME))
+
+
+def test_a_corrupt_raw_batch_is_a_dead_letter_and_its_items_are_fetched_again(hub: Hub) -> None:
+    hub.sync(stages=["fetch"])
+    key = next(iter_batches(hub.lake.list(""), "raw"))
+    hub.lake.put(key, hub.lake.get(key)[:-9])
+    report = hub.sync()
+    assert report.state == "incomplete"
+    assert any(key in hole for hole in report.holes)
+    assert hub.sync().state == "ok"
+    assert hub.index.texts() == hub.expected()
+
+
+def test_a_corrupt_chunked_batch_heals_too(hub: Hub) -> None:
+    hub.sync(stages=["fetch", "chunk"])
+    key = next(iter_batches(hub.lake.list(""), "chunked"))
+    hub.lake.put(key, b"\x1f\x8b nonsense")
+    assert hub.sync().state == "incomplete"
+    assert hub.sync().state == "ok"
+    assert hub.index.texts() == hub.expected()
+
+
+def test_a_failing_index_leaves_work_that_the_next_sync_does(hub: Hub) -> None:
+    hub.index.error = TransientError("the store is away")
+    assert hub.sync().state == "incomplete"
+    hub.index.error = None
+    assert hub.sync().state == "ok"
+    assert hub.index.texts() == hub.expected()
+
+
+def test_a_batch_that_keeps_failing_is_set_aside_until_it_is_offered_again(hub: Hub) -> None:
+    hub.index.error = TransientError("the store is away")
+    for _ in range(6):
+        hub.sync()
+    assert all(batch.dead for batch in hub.retention.batches(NAME))
+    hub.index.error = None
+    assert hub.sync().state == "incomplete"
+    assert hub.sync(stages=["embed"], retry_failed=True).state == "ok"
+    assert hub.index.texts() == hub.expected()
+
+
+def test_what_is_wrong_with_the_embedder_as_a_whole_is_raised_and_loses_nothing(hub: Hub) -> None:
+    hub.embedder.error = AccessDenied("the key was refused")
+    with pytest.raises(AccessDenied):
+        hub.sync()
+    hub.embedder.error = None
+    assert hub.sync().state == "ok"
+    assert hub.index.texts() == hub.expected()
+
+
+def test_a_late_batch_cannot_bring_back_a_deleted_document(hub: Hub) -> None:
+    """A queue delivers the first batch again after the document was deleted."""
+    hub.sync()
+    first = hub.retention.batches(NAME)[0]
+    del hub.world["n00"]
+    hub.sync()
+    with hub.database.transaction() as connection:
+        connection.execute("UPDATE batches SET stage = 'embed' WHERE sequence = ?", (first.sequence,))
+    hub.sync(stages=["embed"])
+    assert hub.index.texts() == hub.expected()
+
+
+def test_a_clock_that_jumps_back_does_not_reorder_versions(hub: Hub) -> None:
+    hub.sync()
+    hub.clock.now = hub.clock.now.replace(year=2001)
+    hub.write(n01="after the jump")
+    assert hub.sync().state == "ok"
+    assert hub.index.texts() == hub.expected()
+
+
+def test_the_stages_alone_add_up_to_a_sync(hub: Hub) -> None:
+    assert hub.sync(stages=["fetch"]).state == "ok"
+    assert not hub.index.texts()
+    hub.sync(stages=["chunk"])
+    assert hub.sync(stages=["embed"]).state == "ok"
+    assert hub.index.texts() == hub.expected()
+
+
+def test_the_history_of_runs_says_how_each_ended(hub: Hub) -> None:
+    hub.sync()
+    hub.source.gaps = {"general"}
+    hub.sync()
+    newest, oldest = hub.ledgers.reports.runs(NAME, 5)
+    assert (newest.state, oldest.state) == ("incomplete", "ok")
+    assert "listing refused" in newest.summary
+
+
+def test_an_index_that_lost_documents_is_noticed(hub: Hub) -> None:
+    hub.sync()
+    del hub.index.entries[next(iter(hub.index.entries))]
+    assert "missing from the index" in find_differences(hub.index, hub.ledgers.items, NAME)[0]
+
+
+class _Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours catches it."""
+
+
+def _kill_at(hub: Hub, countdown: int) -> None:
+    """Die at the `countdown`th of the moments that leave a mark outside: objects, index, and the ledger around them."""
+    left = countdown
+
+    def step() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise _Killed
+
+    put, replace, finish = hub.lake.put, hub.index.replace, hub.ledgers.stages.finish
+    commit = hub.ledgers.fetching.commit_fetch
+
+    def stepping(call: Callable[..., Any]) -> Callable[..., Any]:
+        def around(*args: Any, **options: Any) -> Any:
+            step()
+            result = call(*args, **options)
+            step()
+            return result
+
+        return around
+
+    hub.lake.put = stepping(put)  # type: ignore[method-assign]
+    hub.index.replace = stepping(replace)  # type: ignore[method-assign]
+    hub.ledgers.stages.finish = stepping(finish)  # type: ignore[method-assign]
+    hub.ledgers.fetching.commit_fetch = stepping(commit)  # type: ignore[method-assign]
+    try:
+        hub.sync(confirm_deletes=True)
+    except _Killed:
+        pass
+    finally:
+        hub.lake.put, hub.index.replace = put, replace  # type: ignore[method-assign]
+        hub.ledgers.stages.finish, hub.ledgers.fetching.commit_fetch = finish, commit  # type: ignore[method-assign]
+
+
+def _change(rng: random.Random, hub: Hub) -> None:
+    item = f"n{rng.randrange(12):02}"
+    move = rng.choice(["write", "write", "delete", "skip", "move", "break", "empty"])
+    if move == "delete":
+        hub.world.pop(item, None)
+    elif move == "move" and item in hub.world:
+        hub.world[item].container = rng.choice(["general", "random"])
+    else:
+        texts = {"write": f"text {rng.random()}\nmore", "break": "unreadable", "empty": " "}
+        hub.world[item] = Note(texts.get(move, "kept"), skip="left out" if move == "skip" else "")
+    hub.world.setdefault("stays", Note("here"))
+
+
+@HISTORIES
+@given(seed=st.integers(0, 2**32))
+def test_after_any_history_with_kills_the_hub_holds_exactly_what_the_source_shows(
+    seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rng = random.Random(seed)
+    hub = Hub(tmp_path_factory.mktemp("hub"))
+    for _ in range(rng.randrange(1, 6)):
+        for _ in range(rng.randrange(1, 8)):
+            _change(rng, hub)
+        for _ in range(rng.randrange(3)):
+            _kill_at(hub, rng.randrange(1, 30))
+        hub.sync(confirm_deletes=True)
+        assert hub.index.texts() == hub.expected()
+        assert not find_differences(hub.index, hub.ledgers.items, NAME)
+        for row in hub.ledgers.reports.coverage(NAME):
+            assert row.expected == row.accounted
+            assert row.pending == 0
+        assert not hub.ledgers.fetching.abandoned(NAME)
+        committed = {b.id for b in hub.retention.batches(NAME)}
+        assert {key.rpartition("_")[2].partition(".")[0] for key in iter_batches(hub.lake.list(""), "raw")} <= committed
