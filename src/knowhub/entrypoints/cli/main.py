@@ -368,25 +368,33 @@ def evaluate(
 
 
 def main() -> None:
-    """The console script: every failure is one sentence on standard error."""
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(words: list[str]) -> int:
+    """Run one command line and return its exit code; every failure is one sentence on standard error."""
     from knowhub.core.errors import KnowhubError
 
     try:
-        cli()
+        cli(words)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KnowhubError as error:
-        _fail(str(error), error)
+        return _failed(str(error), error)
     except KeyboardInterrupt:
         sys.stderr.write("Stopped. What was done is kept; the same command goes on from there.\n")
-        sys.exit(130)
+        return 130
     except Exception as error:  # noqa: BLE001  # the last place that can turn a fault of ours into a sentence
-        _fail(f"Unexpected {type(error).__name__}: {error}. Run again with --debug to see where", error)
+        return _failed(f"Unexpected {type(error).__name__}: {error}. Run again with --debug to see where", error)
+    return 0
 
 
-def _fail(sentence: str, error: Exception) -> None:
+def _failed(sentence: str, error: Exception) -> int:
     if _chosen.debug:
         raise error
     sys.stderr.write(f"{sentence.removesuffix('.')}.\n")
-    sys.exit(1)
+    return 1
 
 
 if __name__ == "__main__":

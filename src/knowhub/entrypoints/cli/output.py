@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from knowhub.wiring.app import Finding, Shown, SourceStatus
 
 _SNIPPET = 240
+_PIPE_WIDTH = 200
 _STATES = {"ok": "[green]ok[/]", "incomplete": "[yellow]incomplete[/]", "failed": "[red]failed[/]"}
 
 
@@ -46,7 +47,9 @@ def _plain(value: Any) -> Any:
 
 
 def _console() -> Console:
-    return Console(highlight=False)
+    """A terminal's width for people who read in one; lines as they are for pipes and files."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=_PIPE_WIDTH)
 
 
 # ── set up and sync ──────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,1 @@
+"""One module a file format, each a function from text to bytes."""
