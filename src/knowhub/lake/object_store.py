@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore as Store
 
 
+_CLIENT_OPTIONS = frozenset({"allow_http", "allow_invalid_certificates", "connect_timeout", "proxy_url", "timeout"})
+"""Options of the HTTP client; all others are the store's (`region`, `endpoint`, `access_key_id`, …)."""
+
+
 class ObjectStoreLake:
     """Implements `Lake`. `url` is a folder's path, `s3://bucket/prefix`, or `memory:`."""
 
@@ -63,9 +67,10 @@ def _open(url: str, options: dict[str, str]) -> Store:
             return LocalStore(prefix=Path(url), mkdir=True)
         except Exception as error:  # obstore raises its own classes and bare OSErrors for a folder it cannot make
             raise AccessDenied(f"the lake folder {url} cannot be used: {error}") from error
+    client: dict[str, Any] = {name: options[name] for name in _CLIENT_OPTIONS & options.keys()}
+    store: dict[str, Any] = {name: value for name, value in options.items() if name not in client}
     try:
-        loose: dict[str, Any] = options
-        return from_url(url, **loose)
+        return from_url(url, client_options=client, **store)
     except Exception as error:  # a wrong option is a different class per backend
         raise ConfigurationError(f"lake.url {url!r} cannot be opened: {error}") from error
 

@@ -44,7 +44,7 @@ def _read_file(path: Path, key: str) -> str:
 
 def _read_aws(name: str, key: str) -> str | None:
     try:
-        import boto3  # type: ignore[import-not-found, unused-ignore]  # an extra
+        import boto3  # an extra
     except ImportError as error:
         raise MissingExtra(f"{key}: aws-secret needs boto3", cure="Run `pip install boto3`.") from error
     identifier, _, field = name.partition("#")
