@@ -29,6 +29,7 @@ from knowhub.core.types import (
     DocumentId,
     ItemId,
     ObjectKey,
+    Place,
     Principal,
     RawRecord,
     Section,
@@ -161,6 +162,7 @@ def _public_chunk(document: Document, chunk: Chunk) -> dict[str, Any]:
         "anchor": chunk.anchor,
         "chunk_author": chunk.author,
         "chunk_time": _time_json(chunk.time),
+        "places": [[p.start, p.anchor, p.author, _time_json(p.time)] for p in chunk.places],
     }
     return {"text": chunk.text, "metadata": metadata}
 
@@ -246,6 +248,7 @@ def _own_documents(fields: Mapping[str, Any], source: SourceName, sequence: int)
                 anchor=metadata["anchor"],
                 author=metadata["chunk_author"],
                 time=_time(metadata["chunk_time"]),
+                places=tuple(Place(at, anchor, by, _time(when)) for at, anchor, by, when in metadata["places"]),
             )
         )
     return tuple(
