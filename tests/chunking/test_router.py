@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.chunking.documents import LANGUAGES, ROLES, TEXTS, documents, make
+from tests.chunking.documents import LANGUAGES, ROLES, TEXTS, conversation, documents, make
 
 from knowhub.chunking.router import Chunker, ChunkingOptions
 from knowhub.core.errors import ConfigurationError
@@ -134,3 +134,13 @@ def test_context_stands_before_the_text_that_is_embedded() -> None:
 def test_sizes_that_cannot_work_are_refused_by_name(wrong: dict[str, int], named: str) -> None:
     with pytest.raises(ConfigurationError, match=named):
         ChunkingOptions(**wrong)
+
+
+def test_what_begins_inside_a_chunk_keeps_its_own_place() -> None:
+    document = conversation("first words", "second words", "third words")
+    (chunk,) = Chunker()(document)
+    offset = document.text.index("third")
+    message = next(s for s in document.sections if s.start <= offset < s.end)
+    assert chunk.place_at(offset).anchor == message.anchor != chunk.anchor
+    assert chunk.place_at(offset).time == message.time
+    assert chunk.place_at(chunk.start).anchor == chunk.anchor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -13,7 +14,7 @@ from knowhub.chunking.markdown import chunk_markdown
 from knowhub.chunking.options import ChunkingOptions
 from knowhub.chunking.pieces import Piece
 from knowhub.chunking.table import chunk_table
-from knowhub.core.types import Chunk, ChunkId, Document, DocumentKind
+from knowhub.core.types import Chunk, ChunkId, Document, DocumentKind, Place
 
 __all__ = ["Chunker", "ChunkingOptions"]
 
@@ -46,6 +47,12 @@ class Chunker:
             return ()
         text, document_id = document.text, document.id
         pieces = STRATEGIES[document.kind](document, self.options)
+        places = [
+            Place(section.start, section.anchor, section.author, section.time)
+            for section in document.sections
+            if section.anchor
+        ]
+        starts = [place.start for place in places]
         return tuple(
             Chunk(
                 ChunkId(f"{document_id}#{ordinal}"),
@@ -58,6 +65,8 @@ class Chunker:
                 anchor,
                 author,
                 time,
+                # A section that begins with the piece is what the piece's own anchor says.
+                tuple(places[bisect_right(starts, start) : bisect_left(starts, end)]) if places else (),
             )
             for ordinal, (start, end, context, anchor, author, time) in enumerate(pieces)
         )

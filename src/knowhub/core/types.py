@@ -231,8 +231,22 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """From `start` (an offset in the document) on, a link opens at `anchor`, and this is who wrote it when."""
+
+    start: int
+    anchor: str
+    author: str = ""
+    time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
-    """`text == document.text[start:end]`. `context` is what a reader needs before it (title, heading path)."""
+    """`text == document.text[start:end]`. `context` is what a reader needs before it (title, heading path).
+
+    `anchor`, `author` and `time` are those of its beginning; `places` are the further messages, rows or headings
+    that begin inside it, in order, so that a quote from its middle opens where it stands.
+    """
 
     id: ChunkId
     document: DocumentId
@@ -244,6 +258,12 @@ class Chunk:
     anchor: str = ""
     author: str = ""
     time: datetime | None = None
+    places: tuple[Place, ...] = ()
+
+    def place_at(self, offset: int) -> Place:
+        """Where the character at `offset` of the document stands."""
+        begun = (place for place in reversed(self.places) if place.start <= offset)
+        return next(begun, Place(self.start, self.anchor, self.author, self.time))
 
     @property
     def embedded_text(self) -> str:
