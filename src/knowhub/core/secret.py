@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Secret:
     """Wraps a credential so that no log, error, repr or JSON shows it."""
@@ -24,3 +26,10 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._value)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
+        """Lets options that hold a secret be checked: a resolved Secret, never the plain text."""
+        from pydantic_core import core_schema
+
+        return core_schema.is_instance_schema(cls)
