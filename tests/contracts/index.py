@@ -218,7 +218,7 @@ class IndexContract:
             index.replace(entries)
             if data.draw(st.integers(0, 4)) == 0:
                 index.maintain(purge=data.draw(st.booleans()))
-        held = index.contents(SourceName("wiki")) | index.contents(SourceName("chat"))
+        held = {**index.contents(SourceName("wiki")), **index.contents(SourceName("chat"))}
         assert held == {name: number for name, (number, _, _) in model.items()}
         visible = {name: texts for name, (_, texts, readable) in model.items() if readable and texts}
         for name in names:
@@ -358,7 +358,7 @@ class IndexContract:
             ]
         )
 
-        def found(**bounds: datetime) -> set[str]:
+        def found(**bounds: Any) -> set[str]:
             return set(documents(index.search(query("alpha", **bounds), viewer=ANYBODY)))
 
         assert found(since=NOW - 3 * day) == {"chat:1", "wiki:2"}
