@@ -192,5 +192,5 @@ def _write_tiny_model(folder: Path) -> None:
     write_tokenizer(folder / "tokenizer.json")
     lookup = Node("Gather", ["table", "input_ids"], "last_hidden_state")
     inputs = ("input_ids", "attention_mask", "token_type_ids")
-    states = ["texts", "tokens", DIMENSIONS]
+    states: list[int | str] = ["texts", "tokens", DIMENSIONS]
     (folder / "model.onnx").write_bytes(model_bytes(inputs, [lookup], {"table": TABLE}, "last_hidden_state", states))
