@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from hypothesis import strategies as st
-from tests.chunking.sources import SOURCES
 
 from knowhub.core.types import Acl, ContainerId, Document, DocumentId, DocumentKind, Section, SourceName
+from tests.chunking.sources import SOURCES
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 

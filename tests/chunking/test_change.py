@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from tests.chunking.documents import joined
-
 from knowhub.chunking.router import Chunker
 from knowhub.core.types import Document
+from tests.chunking.documents import joined
 
 HUNK = "@@ -{n},3 +{n},3 @@\n     unchanged = 1\n-    old = 2\n+    new = 2\n"
 

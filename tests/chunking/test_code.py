@@ -6,11 +6,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.chunking.documents import make
-from tests.chunking.sources import PATHS, SOURCES
 
 from knowhub.chunking.router import Chunker, ChunkingOptions
 from knowhub.core.types import Chunk
+from tests.chunking.documents import make
+from tests.chunking.sources import PATHS, SOURCES
 
 TIGHT = ChunkingOptions(code_chars=200, code_overlap_chars=50)
 

@@ -6,10 +6,10 @@ from itertools import accumulate
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.chunking.documents import NOON, conversation, make
 
 from knowhub.chunking.router import Chunker, ChunkingOptions
 from knowhub.core.types import Document
+from tests.chunking.documents import NOON, conversation, make
 
 NAMES = [f"message {i}" for i in range(30)]
 

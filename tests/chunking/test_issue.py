@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.chunking.documents import joined, make
-
 from knowhub.chunking.router import Chunker
 from knowhub.core.types import Chunk, Document
+from tests.chunking.documents import joined, make
 
 
 def issue(body: str, *comments: str) -> Document:

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.chunking.documents import make, markdown
 
 from knowhub.chunking.router import Chunker, ChunkingOptions
 from knowhub.core.types import Chunk, Document, Section
+from tests.chunking.documents import make, markdown
 
 SENTENCE = "The office closes at six and the last one out sets the alarm. "
 

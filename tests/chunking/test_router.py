@@ -6,11 +6,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.chunking.documents import LANGUAGES, ROLES, TEXTS, conversation, documents, make
 
 from knowhub.chunking.router import Chunker, ChunkingOptions
 from knowhub.core.errors import ConfigurationError
 from knowhub.core.types import Document
+from tests.chunking.documents import LANGUAGES, ROLES, TEXTS, conversation, documents, make
 
 SMALL = ChunkingOptions(
     conversation_messages=3,

@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from tests.chunking.documents import joined, make
-
 from knowhub.chunking.router import Chunker
 from knowhub.core.types import Document
+from tests.chunking.documents import joined, make
 
 
 def sheet(name: str, *rows: str) -> list[tuple[str, str, str, str]]:

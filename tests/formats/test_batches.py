@@ -111,7 +111,9 @@ def document(**changes: Any) -> Document:
 
 
 def test_a_chunked_batch_comes_back_as_it_was() -> None:
-    chunk = Chunk(ChunkId("notes:a#0"), DocumentId("notes:a"), 0, "hello", 0, 5, "title", "#a", "Ann", NOON, (Place(3, "#b"),))
+    chunk = Chunk(
+        ChunkId("notes:a#0"), DocumentId("notes:a"), 0, "hello", 0, 5, "title", "#a", "Ann", NOON, (Place(3, "#b"),)
+    )
     other = Chunk(ChunkId("notes:a#1"), DocumentId("notes:a"), 1, "world", 6, 11)
     batch = ChunkedBatch(
         "0003-x",

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.formats.samples import epub, repacked
 
 from knowhub.core.errors import UnreadableContent
 from knowhub.formats.epub import parse_epub
+from tests.formats.samples import epub, repacked
 
 
 def test_chapters_follow_the_reading_order() -> None:

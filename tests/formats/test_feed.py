@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.formats.samples import FEED
 
 from knowhub.core.errors import UnreadableContent
 from knowhub.formats.feed import parse_feed
+from tests.formats.samples import FEED
 
 
 def test_each_entry_of_rss_is_a_heading_with_its_facts_and_text() -> None:

@@ -6,11 +6,11 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.formats.samples import FEED, PAGE, each, mail, outcome, pdf, repacked, workbook, zipped
 
 from knowhub.core.errors import UnreadableContent
 from knowhub.formats.files import extension, is_cheap, parse_file, supported, unsupported_reason
 from knowhub.formats.parsed import Parsed
+from tests.formats.samples import FEED, PAGE, each, mail, outcome, pdf, repacked, workbook, zipped
 
 
 @pytest.mark.parametrize(

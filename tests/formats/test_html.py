@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.formats.samples import PAGE
 
 from knowhub.core.errors import UnreadableContent
 from knowhub.formats.html import html_to_markdown, parse_html
+from tests.formats.samples import PAGE
 
 
 def test_a_page_is_its_main_content_with_title_author_and_language() -> None:

@@ -3,10 +3,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from tests.formats.samples import mail
 
 from knowhub.core.errors import UnreadableContent
 from knowhub.formats.mail import parse_eml
+from tests.formats.samples import mail
 
 
 def test_headers_body_author_and_time() -> None:

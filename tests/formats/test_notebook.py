@@ -3,10 +3,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.formats.samples import NOTEBOOK
 
 from knowhub.core.errors import UnreadableContent
 from knowhub.formats.notebook import parse_notebook
+from tests.formats.samples import NOTEBOOK
 
 
 def test_prose_code_and_output_are_in_order() -> None:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.formats.samples import repacked, word, zipped
 
 from knowhub.core.errors import UnreadableContent
 from knowhub.formats.office import parse_docx
+from tests.formats.samples import repacked, word, zipped
 
 
 def test_headings_lists_and_paragraphs_become_markdown() -> None:

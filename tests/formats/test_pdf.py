@@ -3,10 +3,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from tests.formats.samples import pdf
 
 from knowhub.core.errors import UnreadableContent
 from knowhub.formats.pdf import parse_pdf, pdf_date, unhyphenated
+from tests.formats.samples import pdf
 
 
 def test_each_page_with_text_is_a_section() -> None:

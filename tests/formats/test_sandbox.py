@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.formats.samples import each, outcome, pdf, repacked, word, workbook, zipped
 
 from knowhub.core.errors import ConfigurationError, UnreadableContent
 from knowhub.core.types import Section
@@ -26,6 +25,7 @@ from knowhub.formats.files import parse_file
 from knowhub.formats.parsed import Parsed
 from knowhub.formats.sandbox import Sandbox
 from knowhub.formats.worker import from_json, to_json
+from tests.formats.samples import each, outcome, pdf, repacked, word, workbook, zipped
 
 MISBEHAVING = "tests.formats.misbehaving:parse"
 ROOT = str(Path(__file__).parents[2])

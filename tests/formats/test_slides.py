@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 from pptx.util import Inches
-from tests.formats.samples import slides
 
 from knowhub.formats.slides import parse_pptx
+from tests.formats.samples import slides
 
 
 def test_each_slide_is_a_section_with_its_notes() -> None:

@@ -4,11 +4,11 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from tests.formats.samples import repacked, workbook
 
 from knowhub.core.errors import UnreadableContent
 from knowhub.formats.files import parse_file
 from knowhub.formats.spreadsheet import anchor, parse_spreadsheet
+from tests.formats.samples import repacked, workbook
 
 
 def test_rows_are_found_where_they_stand() -> None:

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contracts.lake import LakeContract
-from tests.doubles.s3 import s3_server
 
 from knowhub.core.errors import AccessDenied, ConfigurationError, KnowhubError, TransientError
 from knowhub.core.ports import Lake
 from knowhub.core.types import ObjectKey
 from knowhub.lake.object_store import ObjectStoreLake
+from tests.contracts.lake import LakeContract
+from tests.doubles.s3 import s3_server
 
 
 class TestInMemory(LakeContract):

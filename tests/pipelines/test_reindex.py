@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.doubles.hub import NAME, Hub, MemoryIndex, Note, Quiet, by_paragraph, parse_note
 
 from knowhub.core.types import Acl
 from knowhub.formats.batches import iter_batches
 from knowhub.pipelines.reindex import Reindexing, reindex
 from knowhub.pipelines.sync import find_differences
+from tests.doubles.hub import NAME, Hub, MemoryIndex, Note, Quiet, by_paragraph, parse_note
 
 
 def rebuild(hub: Hub) -> MemoryIndex:

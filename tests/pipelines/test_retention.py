@@ -5,12 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.doubles.hub import NAME, Hub, Note
-from tests.pipelines.test_reindex import rebuild, without_ledger
 
 from knowhub.core.types import ItemId
 from knowhub.formats.batches import decode_raw, iter_batches
 from knowhub.pipelines.retention import Forgetting, forget_items, forget_source, prune
+from tests.doubles.hub import NAME, Hub, Note
+from tests.pipelines.test_reindex import rebuild, without_ledger
 
 
 @pytest.fixture

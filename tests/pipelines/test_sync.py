@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.doubles.hub import NAME, Hub, Note, NotesSource
 
 from knowhub.core.errors import (
     AccessDenied,
@@ -17,6 +16,7 @@ from knowhub.core.errors import (
 )
 from knowhub.formats.batches import iter_batches
 from knowhub.pipelines.sync import find_differences
+from tests.doubles.hub import NAME, Hub, Note, NotesSource
 
 HISTORIES = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.contracts.source import LedgerModel, SourceContract
 
 from knowhub.core.errors import NotFound
 from knowhub.core.types import (
@@ -36,6 +35,7 @@ from knowhub.core.types import (
 from knowhub.formats.contents import pack, unpack
 from knowhub.formats.parsed import Parsed
 from knowhub.sources.files import FilesOptions, FilesParser, FilesSource
+from tests.contracts.source import LedgerModel, SourceContract
 
 NAMES = [
     "a.md", "b.md", "notes.txt", "-rf", "with space.md", "quote'\".md", "new\nline.md", "percent%20.md", "a@2",

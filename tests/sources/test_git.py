@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.contracts.source import LedgerModel, SourceContract
 
 from knowhub.core.errors import AccessDenied, ConfigurationError, KnowhubError, NotFound, TransientError
 from knowhub.core.types import (
@@ -31,6 +30,7 @@ from knowhub.formats.contents import unpack
 from knowhub.formats.parsed import Parsed
 from knowhub.sources.git import GitOptions, GitParser, GitSource
 from knowhub.sources.git.command import Git, Remote, redact
+from tests.contracts.source import LedgerModel, SourceContract
 
 NAMES = [
     "a.md",

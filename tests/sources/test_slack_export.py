@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.contracts.source import SourceContract
 
 from knowhub.core.errors import AccessDenied, NotFound, UnreadableContent
 from knowhub.core.ports import KnownItem
@@ -38,6 +37,7 @@ from knowhub.core.types import (
     Unchanged,
 )
 from knowhub.sources.slack_export import SlackExportOptions, SlackExportSource, parse_slack_export
+from tests.contracts.source import SourceContract
 
 Message = dict[str, Any]
 

@@ -6,10 +6,10 @@ is there whole or not at all. Source of the library: https://developmentseed.org
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from knowhub.core.errors import AccessDenied, ConfigurationError, NotFound, TransientError
 from knowhub.core.types import ObjectKey
@@ -67,10 +67,11 @@ def _open(url: str, options: dict[str, str]) -> Store:
             return LocalStore(prefix=Path(url), mkdir=True)
         except Exception as error:  # obstore raises its own classes and bare OSErrors for a folder it cannot make
             raise AccessDenied(f"the lake folder {url} cannot be used: {error}") from error
-    client: dict[str, Any] = {name: options[name] for name in _CLIENT_OPTIONS & options.keys()}
-    store: dict[str, Any] = {name: value for name, value in options.items() if name not in client}
+    client = {name: options[name] for name in _CLIENT_OPTIONS & options.keys()}
+    store = {name: value for name, value in options.items() if name not in client}
+    any_store: Callable[..., Store] = from_url  # its overloads want to know which store the options are for
     try:
-        return from_url(url, client_options=client, **store)
+        return any_store(url, client_options=client, **store)
     except Exception as error:  # a wrong option is a different class per backend
         raise ConfigurationError(f"lake.url {url!r} cannot be opened: {error}") from error
 
