@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from knowhub.core.ports import Index
+from knowhub.core.types import Acl, ModelId
+from knowhub.index.lancedb import LanceIndex
+from tests.contracts.index import ANYBODY, DIMENSIONS, MODEL, IndexContract, documents, entry, query, removal
+
+
+class TestLanceIndex(IndexContract):
+    def open(self, folder: Path, model: ModelId = MODEL) -> Index:
+        return LanceIndex(str(folder), dimensions=DIMENSIONS, model=model)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> LanceIndex:
+    return LanceIndex(str(tmp_path / "index"), dimensions=DIMENSIONS, model=MODEL)
+
+
+def test_constructing_one_touches_nothing(tmp_path: Path, index: LanceIndex) -> None:
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_access_list_that_nobody_wrote_down_admits_nobody(index: LanceIndex, tmp_path: Path) -> None:
+    index.replace([entry("wiki:1", "alpha", acl=Acl.of("everybody", "x")), entry("wiki:2", "alpha beta")])
+    assert set(documents(index.search(query("alpha"), viewer=ANYBODY))) == {"wiki:1", "wiki:2"}
+    _drop_acls_naming(tmp_path / "index", "x")
+    again = LanceIndex(str(tmp_path / "index"), dimensions=DIMENSIONS, model=MODEL)
+    assert documents(again.search(query("alpha"), viewer=ANYBODY)) == ["wiki:2"]
+
+
+def _drop_acls_naming(folder: Path, principal: str) -> None:
+    import lancedb
+
+    lancedb.connect(str(folder)).open_table("acls").delete(f"layers LIKE '%\"{principal}\"%'")
+
+
+def test_a_purge_leaves_nothing_of_what_was_removed_in_any_file(index: LanceIndex, tmp_path: Path) -> None:
+    kept = [entry(f"wiki:{i}", f"ordinary text {i}") for i in range(50)]
+    index.replace([*kept, entry("wiki:secret", "zanzibarcodename is the codename")])
+    index.maintain(purge=False)
+    assert _files_with(tmp_path, b"zanzibarcodenam")
+    index.replace([removal("wiki:secret")])
+    index.maintain(purge=True)
+    assert _files_with(tmp_path, b"zanzibarcodenam") == []
+    assert len(index.search(query("ordinary", "lexical", 60), viewer=ANYBODY)) == 50
+
+
+def _files_with(folder: Path, needle: bytes) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and needle in path.read_bytes()]
+
+
+def test_clearing_makes_room_for_another_model(index: LanceIndex, tmp_path: Path) -> None:
+    index.replace([entry("wiki:1", "alpha")])
+    other = LanceIndex(str(tmp_path / "index"), dimensions=DIMENSIONS, model=ModelId("another@2"))
+    other.clear()
+    assert other.search(query("alpha"), viewer=ANYBODY) == []
+    other.replace([entry("wiki:2", "alpha")])
+    assert documents(other.search(query("alpha"), viewer=ANYBODY)) == ["wiki:2"]
+
+
+def test_vectors_of_another_shape_are_refused(index: LanceIndex) -> None:
+    wrong = entry("wiki:1", "alpha", "beta")
+    with pytest.raises(ValueError, match="wiki:1"):
+        index.replace([type(wrong)(wrong.chunked, wrong.vectors[:1])])
