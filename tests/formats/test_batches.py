@@ -160,7 +160,7 @@ def by_hand(**changes: Any) -> bytes:
         ],
         **changes,
     }
-    return gzip.compress(json.dumps(fields).encode())
+    return gzip.compress(json.dumps(fields).encode(), mtime=0)
 
 
 def test_a_hand_written_batch_is_read_without_our_fields() -> None:
@@ -185,8 +185,8 @@ def test_a_hand_written_batch_is_read_without_our_fields() -> None:
         by_hand(chunks=[{"metadata": {}}]),
         by_hand(chunks=[{"text": 5}], chunk_count=1),
         by_hand(timestamp="yesterday"),
-        gzip.compress(b"[]"),
-        gzip.compress(b'{"source": "x"'),
+        gzip.compress(b"[]", mtime=0),
+        gzip.compress(b'{"source": "x"', mtime=0),
     ],
 )
 def test_a_wrong_hand_written_batch_is_refused_by_name(data: bytes) -> None:

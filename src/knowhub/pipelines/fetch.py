@@ -7,10 +7,11 @@ an old cursor, which makes it read the same again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from knowhub.core.errors import CorruptObject
 from knowhub.core.ports import (
     FORGOTTEN,
     ContainerCount,
@@ -37,9 +38,10 @@ from knowhub.core.types import (
     ItemId,
     RawRecord,
     Skipped,
+    SourceName,
     Unchanged,
 )
-from knowhub.formats.batches import encode_raw, encode_record, raw_key
+from knowhub.formats.batches import chunked_key, encode_raw, encode_record, raw_key
 
 LEFT_OUT = "left out"
 """The version of an item that was skipped: not "", which would ask for it to be fetched again."""
@@ -69,10 +71,16 @@ class FetchReport:
 
 
 class KnownItems:
-    """Implements `Known` over what the ledger holds, and remembers what this fetch has met."""
+    """Implements `Known` over what the ledger holds, and remembers what this fetch has met.
 
-    def __init__(self, stored: Iterator[StoredItem]) -> None:
-        self.stored = {item.item: item for item in stored if not item.deleted}
+    `forgotten` has deleted ones too: what comes back at the source stays away here.
+    """
+
+    def __init__(self, stored: Iterable[StoredItem]) -> None:
+        everything = list(stored)
+        self.empty = not everything
+        self.stored = {item.item: item for item in everything if not item.deleted}
+        self.forgotten = {item.item: item for item in everything if item.reason == FORGOTTEN}
         self.met: set[ItemId] = set()
 
     def items(self) -> Iterator[KnownItem]:
@@ -83,8 +91,30 @@ class KnownItems:
         return _known(stored) if stored else None
 
 
+def sweep(source: SourceName, *, lake: Lake, ledger: FetchLedger) -> None:
+    """Undo what a killed process wrote and never committed. Under the lease only."""
+    for batch in ledger.abandoned(source):
+        lake.delete([key(source, batch.id, batch.timestamp) for key in (raw_key, chunked_key)])
+        ledger.drop(source, batch)
+
+
+def require_ledger(source: SourceName, known: KnownItems, *, lake: Lake, ledger: FetchLedger) -> None:
+    """Raises CorruptObject where the lake holds what the ledger has never heard of: numbering batches from 1 again
+    would let old versions, and deleted documents, win over new ones in the next reindex."""
+    if known.empty and ledger.cursor(source).revision == 0 and next(lake.list(f"{source}/"), None):
+        raise CorruptObject(
+            f"the lake holds documents of {source} that the ledger does not know",
+            cure="Run `knowhub reindex`: it rebuilds the ledger from the lake.",
+        )
+
+
 def _told(item: StoredItem) -> tuple[str, str, int, str, str]:
     return item.container, item.location, item.parts, item.state, item.reason
+
+
+def _in_lake(item: StoredItem) -> bool:
+    """The newest that the lake holds of it is no removal: without one, a rebuild would find it there again."""
+    return item.sequence > 0 and item.version != LEFT_OUT and item.reason != FORGOTTEN
 
 
 def _known(item: StoredItem) -> KnownItem:
@@ -117,6 +147,7 @@ class Fetch:
         self._limits = limits
         self._confirm_deletes = confirm_deletes
         self._revision = 0
+        self._written: set[ItemId] = set()
         self._lines: list[bytes] = []
         self._bytes = 0
         self._changes: dict[ItemId, ItemChange] = {}
@@ -127,7 +158,8 @@ class Fetch:
 
     def run(self) -> FetchReport:
         """Read the source to its end. What was committed before an error stays; the error is raised."""
-        self._sweep()
+        sweep(self._source.name, lake=self._lake, ledger=self._ledger)
+        require_ledger(self._source.name, self._known, lake=self._lake, ledger=self._ledger)
         stored = self._ledger.cursor(self._source.name)
         self._revision = stored.revision
         cursor: Cursor | None = None
@@ -142,13 +174,6 @@ class Fetch:
                     self._commit(None)
         self._settle()
         return self._report
-
-    def _sweep(self) -> None:
-        """Undo what a killed fetch wrote and never committed."""
-        name = self._source.name
-        for batch in self._ledger.abandoned(name):
-            self._lake.delete([raw_key(name, batch.id, batch.timestamp)])
-            self._ledger.drop(name, batch)
 
     # ── what the source yields ───────────────────────────────────────────────────────────────────────
 
@@ -176,13 +201,13 @@ class Fetch:
         self._progress.update("fetch", self._source.name, seen, None)
 
     def _take_record(self, record: RawRecord) -> None:
-        stored = self._known.stored.get(record.item)
         self._known.met.add(record.item)
-        if stored and stored.reason == FORGOTTEN:
+        deleted = record.payload is None
+        if record.item in self._known.forgotten:
+            self._keep_away(record, record.version, deleted=deleted)
             self._report.skipped += 1
             return
         self._store(record)
-        deleted = record.payload is None
         self._changes[record.item] = ItemChange(
             item=record.item,
             container=record.container,
@@ -198,18 +223,34 @@ class Fetch:
         else:
             self._report.changed += 1
 
+    def _keep_away(self, met: RawRecord | Skipped | Failed, version: str, *, deleted: bool = False) -> None:
+        """Of a forgotten item, follow place, size and fingerprint alone: what recognises it after its next move."""
+        stored = self._known.forgotten[met.item]
+        told = (met.container, met.location, met.parts, version, deleted)
+        if told != (stored.container, stored.location, stored.parts, stored.version, stored.deleted):
+            self._changes[met.item] = ItemChange(
+                item=met.item,
+                container=met.container,
+                version=version,
+                location=met.location,
+                parts=met.parts,
+                state="filtered",
+                reason=FORGOTTEN,
+                deleted=deleted,
+            )
+
     def _take_absent(self, fetched: Skipped, state: str, reason: str) -> None:
         """An item that is there and shall not be searchable: what the index holds of it must go."""
         stored = self._known.stored.get(fetched.item)
         self._known.met.add(fetched.item)
+        if fetched.item in self._known.forgotten:
+            return self._keep_away(fetched, LEFT_OUT)
         before = self._changes.pop(fetched.item, None)
-        if stored and stored.reason == FORGOTTEN:
-            return
-        indexed = before is not None or (stored is not None and (stored.indexed or stored.state == "pending"))
-        if indexed:
+        in_lake = before is not None or fetched.item in self._written or (stored is not None and _in_lake(stored))
+        if in_lake:
             self._store(self._removal(fetched.item, fetched.container))
         elif stored and _told(stored) == (fetched.container, fetched.location, fetched.parts, state, reason):
-            return
+            return None
         self._changes[fetched.item] = ItemChange(
             item=fetched.item,
             container=fetched.container,
@@ -218,17 +259,20 @@ class Fetch:
             parts=fetched.parts,
             state="filtered",
             reason=reason,
-            in_batch=indexed,
+            in_batch=in_lake,
         )
+        return None
 
     def _take_failed(self, fetched: Failed) -> None:
         """Unknown is not empty: what the index holds of it stays until it can be read again."""
         self._known.met.add(fetched.item)
         self._report.failed += 1
+        if fetched.item in self._known.forgotten:
+            return self._keep_away(fetched, self._known.forgotten[fetched.item].version)
         stored = self._known.stored.get(fetched.item)
         told = (fetched.container, fetched.location, fetched.parts, "failed", fetched.error)
-        if stored and (stored.reason == FORGOTTEN or (not stored.version and _told(stored) == told)):
-            return
+        if stored and not stored.version and _told(stored) == told:
+            return None
         self._changes.setdefault(
             fetched.item,
             ItemChange(
@@ -241,13 +285,14 @@ class Fetch:
                 reason=fetched.error,
             ),
         )
+        return None
 
     def _take_unchanged(self, fetched: Unchanged) -> None:
         self._known.met.add(fetched.item)
         self._report.unchanged += 1
         stored = self._known.stored.get(fetched.item)
         told = (fetched.container, fetched.version)
-        if stored and stored.reason != FORGOTTEN and (stored.container, stored.version) != told:
+        if stored and (stored.container, stored.version) != told:
             self._changes[fetched.item] = ItemChange(
                 item=stored.item,
                 container=fetched.container,
@@ -310,11 +355,9 @@ class Fetch:
 
     def _delete(self, stored: StoredItem) -> None:
         self._report.deleted += 1
-        if stored.indexed or stored.state in ("pending", "searchable"):
+        in_batch = _in_lake(stored)
+        if in_batch:
             self._store(self._removal(stored.item, stored.container))
-            in_batch = True
-        else:
-            in_batch = False
         self._changes[stored.item] = ItemChange(
             item=stored.item,
             container=stored.container,
@@ -361,4 +404,5 @@ class Fetch:
                 at=now,
             ),
         )
+        self._written |= {item for item, change in self._changes.items() if change.in_batch}
         self._lines, self._bytes, self._changes = [], 0, {}
