@@ -247,6 +247,7 @@ class Hub:
             chunking=by_paragraph,
             lake=self.lake,
             ledgers=self.ledgers,
+            retention=self.retention,
             embedder=lambda: self.embedder,
             index=lambda: self.index,
             acl=Acl.of("owner"),

@@ -120,6 +120,15 @@ def test_one_child_reads_many_files_and_is_then_replaced(monkeypatch: pytest.Mon
     assert pids[0] != pids[3]
 
 
+def test_a_parent_that_is_large_does_not_make_its_child_look_grown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    ballast = b"x" * 250_000_000
+    with Sandbox(parser=MISBEHAVING, memory_mb=300) as sandbox:
+        pids = {sandbox.parse(b"pid", "x").text for _ in range(3)}
+    assert len(pids) == 1
+    assert ballast
+
+
 def test_a_child_that_has_grown_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT)
     with Sandbox(parser=MISBEHAVING, memory_mb=200) as sandbox:

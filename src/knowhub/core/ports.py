@@ -188,7 +188,10 @@ class StoredItem:
 
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
-    """A committed batch. `records` lie in it, of which `newest` are the newest version of their item."""
+    """A committed batch. `records` lie in it, of which `newest` are the newest version of their item.
+
+    A deletion is one while the index does not know of it.
+    """
 
     id: str
     source: SourceName
@@ -370,6 +373,10 @@ class ItemLedger(Protocol):
 
 class RetentionLedger(Protocol):
     """Which objects of the lake hold what."""
+
+    def sources(self) -> list[SourceName]:
+        """All of which anything is held, configured or not."""
+        ...
 
     def batch(self, source: SourceName, sequence: int) -> StoredBatch | None: ...
 

@@ -92,10 +92,15 @@ def _refusal(reason: str) -> bytes:
 
 
 def _peak_bytes() -> int:
+    """Of this process alone: Linux counts what the parent held when it forked into `ru_maxrss`."""
     import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
 
 
 def to_json(parsed: Parsed) -> dict[str, Any]:

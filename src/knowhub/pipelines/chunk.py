@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from knowhub.core.errors import CorruptObject, NotFound, UnreadableContent
+from knowhub.core.errors import CorruptObject, KnowhubError, NotFound, UnreadableContent
 from knowhub.core.ports import Lake, Outcome, Parser, Progress, StageLedger
 from knowhub.core.types import (
     Batch,
@@ -19,6 +20,8 @@ from knowhub.core.types import (
     document_id,
 )
 from knowhub.formats.batches import chunked_key, decode_raw, encode_chunked
+
+log = logging.getLogger(__name__)
 
 Chunking = Callable[[Document], tuple[Chunk, ...]]
 EMPTY = "no text"
@@ -76,15 +79,25 @@ def _chunk_record(
         return removal
     try:
         document = parse(record, sequence)
+        chunks = chunking(document)
     except UnreadableContent as error:
         outcomes.append(Outcome(record.item, sequence, "failed", error.message))
         return removal
-    chunks = chunking(document)
+    except KnowhubError:
+        raise
+    except Exception as error:  # noqa: BLE001  # a fault of ours in one item is that item's row, not the end of all
+        log.error("fault in a parser", exc_info=log.isEnabledFor(logging.DEBUG), extra={"item": record.item})
+        outcomes.append(Outcome(record.item, sequence, "failed", _fault(error)))
+        return removal
     if not chunks:
         outcomes.append(Outcome(record.item, sequence, "filtered", EMPTY, document.title))
         return removal
     outcomes.append(Outcome(record.item, sequence, None, title=document.title))
     return ChunkedDocument(id, record.source, sequence, document, chunks)
+
+
+def _fault(error: Exception) -> str:
+    return f"a fault in knowhub's parser, {type(error).__name__}: {error}"[:300]
 
 
 def item_of(document: ChunkedDocument) -> ItemId:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from knowhub.core.errors import CorruptObject, NotFound, TransientError, UnreadableContent
+from knowhub.core.errors import CorruptObject, KnowhubError, NotFound, TransientError, UnreadableContent
 from knowhub.core.ports import Embedder, Index, IndexEntry, Lake, Outcome, PendingBatch, Progress, StageLedger
-from knowhub.core.types import Acl, ChunkedDocument, SourceName
+from knowhub.core.types import Acl, ChunkedBatch, ChunkedDocument, SourceName
 from knowhub.formats.batches import decode_chunked
 from knowhub.pipelines.chunk import StageReport, item_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
 
@@ -38,27 +41,40 @@ def embed_pending(
     for number, pending in enumerate(waiting):
         progress.update("embed", source, number, len(waiting))
         try:
-            _embed_batch(pending, report, lake, ledger, embedder, index, default_acl)
+            data = lake.get(pending.key)
+            batch = decode_chunked(data, pending.key, default_acl=default_acl, sequence=pending.sequence)
         except (CorruptObject, NotFound) as error:
             ledger.fail(pending, error.message, dead=True, lost=True)
             report.errors += (str(error),)
+            continue
+        try:
+            _embed_batch(pending, batch, report, ledger, embedder, index)
         except TransientError as error:
-            ledger.fail(pending, error.message, dead=pending.attempts + 1 >= MAX_ATTEMPTS, lost=False)
+            _try_later(pending, error.message, ledger)
             report.errors += (str(error),)
+        except KnowhubError:
+            raise
+        except Exception as error:  # noqa: BLE001  # what one batch trips over must not stop those behind it
+            log.error("fault in a batch", exc_info=log.isEnabledFor(logging.DEBUG), extra={"key": pending.key})
+            sentence = f"{pending.key} met a fault in knowhub, {type(error).__name__}: {error}"[:300]
+            _try_later(pending, sentence, ledger)
+            report.errors += (sentence,)
     progress.update("embed", source, len(waiting), len(waiting))
     return report
 
 
+def _try_later(pending: PendingBatch, error: str, ledger: StageLedger) -> None:
+    ledger.fail(pending, error, dead=pending.attempts + 1 >= MAX_ATTEMPTS, lost=False)
+
+
 def _embed_batch(
     pending: PendingBatch,
+    batch: ChunkedBatch,
     report: StageReport,
-    lake: Lake,
     ledger: StageLedger,
     embedder: Embedder,
     index: Index,
-    default_acl: Acl,
 ) -> None:
-    batch = decode_chunked(lake.get(pending.key), pending.key, default_acl=default_acl, sequence=pending.sequence)
     held = ledger.indexed(batch.source, [item_of(document) for document in batch.documents])
     fresh = [document for document in batch.documents if held.get(item_of(document), 0) < document.sequence]
     entries, outcomes = embed_documents(fresh, embedder)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from knowhub.core.errors import KnowhubError
+from knowhub.core.errors import KnowhubError, LeaseHeld
 from knowhub.core.ports import (
     ContainerCoverage,
     Embedder,
@@ -22,6 +22,7 @@ from knowhub.core.ports import (
     Parser,
     Progress,
     Reports,
+    RetentionLedger,
     RunState,
     Source,
     StageLedger,
@@ -58,6 +59,7 @@ class Syncing:
     chunking: Chunking
     lake: Lake
     ledgers: Ledgers
+    retention: RetentionLedger
     embedder: Callable[[], Embedder]
     index: Callable[[], Index]
     acl: Acl
@@ -113,19 +115,26 @@ def _run(
     if "fetch" in stages:
         try:
             fetched = _fetch(parts, lease, confirm_deletes=confirm_deletes)
+        except LeaseHeld as problem:
+            # Another process works on this source now: its stages are its own.
+            return SyncReport(name, "failed", fetched, StageReport(), StageReport(), (), str(problem))
         except KnowhubError as problem:
             # What was fetched before goes on to be searchable; the run says that it is not whole.
             error = str(problem)
     chunked = embedded = StageReport()
     if "chunk" in stages:
+        ledgers.leases.renew(lease)
         chunked = chunk_pending(
             name, lake=parts.lake, ledger=ledgers.stages, parse=parts.parse, chunking=parts.chunking,
             progress=parts.progress,
         )  # fmt: skip
     if "embed" in stages and ledgers.stages.pending("embed", name):
+        ledgers.leases.renew(lease)
         embedded = _embed(parts)
     holes = find_holes(ledgers.reports.coverage(name), stages)
     holes += chunked.errors + embedded.errors
+    if "embed" in stages and not embedded.errors:
+        holes += find_dead_letters(parts.retention, name)
     if embedded.documents:
         holes += find_differences(parts.index(), ledgers.items, name)
     state: RunState = "failed" if error else "incomplete" if holes else "ok"
@@ -176,6 +185,16 @@ def find_holes(coverage: list[ContainerCoverage], stages: Collection[str] = STAG
         if row.expected is not None and not row.gap and row.expected != row.accounted:
             holes.append(f"{row.name}: the source has {row.expected}, the ledger accounts for {row.accounted}")
     return tuple(holes)
+
+
+def find_dead_letters(retention: RetentionLedger, source: SourceName) -> tuple[str, ...]:
+    """Batches set aside that still hold somebody's newest version, or a deletion that the index has not seen."""
+    dead = [batch for batch in retention.batches(source) if batch.dead and batch.newest]
+    if not dead:
+        return ()
+    which = f"{dead[0].key} and {len(dead) - 1} more batches are" if dead[1:] else f"{dead[0].key} is"
+    cure = f"after the cure run `knowhub sync {source} --retry-failed`"
+    return (f"{which} set aside: {dead[-1].error}; {cure}",)
 
 
 def find_differences(index: Index, items: ItemLedger, source: SourceName) -> tuple[str, ...]:

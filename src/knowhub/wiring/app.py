@@ -145,6 +145,7 @@ class App:
             chunking=adapters.chunking,
             lake=adapters.lake,
             ledgers=adapters.ledgers,
+            retention=adapters.retention,
             embedder=lambda: adapters.document_embedder,
             index=lambda: adapters.index,
             acl=connected.acl,

@@ -66,10 +66,11 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                # Inside: a commit that finds the disk full leaves its transaction open.
+                connection.commit()
             except BaseException:
                 connection.rollback()
                 raise
-            connection.commit()
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._lock, self._translated():
@@ -83,6 +84,10 @@ class Database:
     def set_fact(self, name: str, value: str) -> None:
         with self.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    def overwrite_deleted(self) -> None:
+        """Fold the log into the file, where deleted rows are zeros; what others still read is folded in later."""
+        self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         with self._lock:
@@ -100,17 +105,24 @@ class Database:
         connection = sqlite3.connect(
             self.path, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
         )
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = ON")
         found = connection.execute("PRAGMA user_version").fetchone()[0]
         if found > SCHEMA_VERSION:
-            connection.close()
             raise AccessDenied(
                 f"the ledger {self.path} was written by a newer knowhub (schema {found})", cure="Upgrade knowhub."
             )
         if found < SCHEMA_VERSION:
             connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        return connection
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -120,6 +132,8 @@ class Database:
             raise
         except sqlite3.OperationalError as error:
             raise self._operational(error) from error
+        except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
+            raise  # faults of ours, which no move of the file cures
         except sqlite3.DatabaseError as error:
             raise CorruptObject(
                 f"the ledger {self.path} is damaged ({error})",

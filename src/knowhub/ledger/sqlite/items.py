@@ -28,7 +28,7 @@ class SqliteItemLedger:
     def find(self, name: str) -> list[StoredItem]:
         exact = (
             f"SELECT {COLUMNS} FROM items WHERE source || ':' || item = :name OR location = :name OR title = :name"
-            " ORDER BY deleted, source, item LIMIT 20"
+            " ORDER BY source || ':' || item <> :name, deleted, source, item LIMIT 20"
         )
         rows = self._database.rows(exact, {"name": name})  # type: ignore[arg-type]  # sqlite3 takes mappings too
         if not rows:
@@ -71,12 +71,14 @@ class SqliteItemLedger:
                 " WHERE source = ? AND item = ?",
                 [(FORGOTTEN, source, item) for item in items],
             )
+        self._database.overwrite_deleted()
 
     def forget_source(self, source: SourceName) -> None:
         with self._database.transaction() as connection:
             for table in ("items", "containers", "batches", "runs"):
                 connection.execute(f"DELETE FROM {table} WHERE source = ?", (source,))
             connection.execute("UPDATE sources SET cursor = NULL, revision = revision + 1 WHERE source = ?", (source,))
+        self._database.overwrite_deleted()
 
 
 class SqliteRetentionLedger:
@@ -86,6 +88,10 @@ class SqliteRetentionLedger:
     def batch(self, source: SourceName, sequence: int) -> StoredBatch | None:
         return next(iter(self._select(source, "AND b.sequence = ?", (sequence,))), None)
 
+    def sources(self) -> list[SourceName]:
+        rows = self._database.rows("SELECT DISTINCT source FROM items UNION SELECT source FROM batches ORDER BY 1")
+        return [SourceName(name) for (name,) in rows]
+
     def batches(self, source: SourceName) -> list[StoredBatch]:
         return self._select(source, "", ())
 
@@ -94,7 +100,7 @@ class SqliteRetentionLedger:
             "SELECT b.id, b.source, b.sequence, b.timestamp, b.stage, b.key, b.records, count(i.item),"
             " b.attempts, b.dead, b.error FROM batches b"
             " LEFT JOIN items i ON i.source = b.source AND i.sequence = b.sequence"
-            f" AND i.deleted = 0 WHERE b.source = ? AND b.stage <> 'open' AND b.key IS NOT NULL {condition}"
+            f" AND (i.deleted = 0 OR i.indexed = 1) WHERE b.source = ? AND b.stage <> 'open' AND b.key IS NOT NULL {condition}"
             " GROUP BY b.source, b.sequence ORDER BY b.sequence",
             (source, *parameters),
         )

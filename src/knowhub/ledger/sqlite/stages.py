@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from knowhub.core.ports import Outcome, PendingBatch, Stage
+from knowhub.core.ports import FORGOTTEN, Outcome, PendingBatch, Stage
 from knowhub.core.types import ItemId, ObjectKey, SourceName
 from knowhub.ledger.sqlite.database import Database
 
@@ -44,10 +44,11 @@ class SqliteStageLedger:
                 (error, dead, batch.source, batch.sequence),
             )
             if lost:
+                # A deletion that was lost on its way to the index is made again by the next listing.
                 connection.execute(
-                    "UPDATE items SET state = 'failed', reason = ?, version = '' WHERE source = ? AND sequence = ?"
-                    " AND deleted = 0",
-                    (error, batch.source, batch.sequence),
+                    "UPDATE items SET state = 'failed', reason = ?, version = '', deleted = 0"
+                    " WHERE source = ? AND sequence = ? AND (deleted = 0 OR indexed = 1) AND reason <> ?",
+                    (error, batch.source, batch.sequence, FORGOTTEN),
                 )
 
     def revive(self, source: SourceName) -> int:
@@ -80,7 +81,7 @@ def _record(connection: sqlite3.Connection, source: SourceName, outcome: Outcome
     if outcome.state is not None:
         connection.execute(
             "UPDATE items SET state = ?, reason = ?, title = CASE WHEN ? = '' THEN title ELSE ? END"
-            " WHERE source = ? AND item = ? AND sequence = ? AND deleted = 0",
+            " WHERE source = ? AND item = ? AND sequence = ? AND deleted = 0 AND reason <> ?",
             (
                 outcome.state,
                 outcome.reason,
@@ -89,5 +90,6 @@ def _record(connection: sqlite3.Connection, source: SourceName, outcome: Outcome
                 source,
                 outcome.item,
                 outcome.sequence,
+                FORGOTTEN,
             ),
         )
