@@ -158,6 +158,8 @@ def _fetch(parts: Syncing, lease: LeaseToken, *, confirm_deletes: bool) -> Fetch
 
 
 def _embed(parts: Syncing) -> StageReport:
+    # The first time, the model is fetched: minutes in which nothing else can be said.
+    parts.progress.update("get ready to embed", parts.source.name, 0, None)
     index = parts.index()
     report = embed_pending(
         parts.source.name,

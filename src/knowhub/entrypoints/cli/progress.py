@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -14,33 +15,53 @@ _REFRESH_S = 0.1
 
 
 class Bars:
-    """Draws on standard error, and nothing at all when that is no terminal, when quiet, or in the first second."""
+    """Draws on standard error, and nothing at all when that is no terminal, when quiet, or in the first second.
+
+    A stage that says nothing for long is shown too: what it said last is drawn when the first second is over.
+    """
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._started = time.monotonic()
         self._drawn = 0.0
+        self._lock = threading.RLock()
+        self._latest: tuple[str, str, int, int | None] | None = None
+        self._timer: threading.Timer | None = None
         self._progress: RichProgress | None = None
         self._tasks: dict[tuple[str, str], TaskID] = {}
 
     def __enter__(self) -> Bars:
+        if not self._quiet:
+            self._timer = threading.Timer(_PATIENCE_S, self._draw)
+            self._timer.daemon = True
+            self._timer.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        with self._lock:
+            self._quiet = True
+            if self._timer is not None:
+                self._timer.cancel()
+            if self._progress is not None:
+                self._progress.stop()
 
     def update(self, stage: str, label: str, done: int, total: int | None) -> None:
+        self._latest = (stage, label, done, total)
         now = time.monotonic()
         ended = total is not None and done >= total
-        if self._quiet or now - self._started < _PATIENCE_S or (now - self._drawn < _REFRESH_S and not ended):
-            return
-        self._drawn = now
-        progress = self._shown()
-        key = (stage, label)
-        if key not in self._tasks:
-            self._tasks[key] = progress.add_task(f"{stage} {label}", total=total)
-        progress.update(self._tasks[key], completed=done, total=total)
+        if now - self._started >= _PATIENCE_S and (now - self._drawn >= _REFRESH_S or ended):
+            self._drawn = now
+            self._draw()
+
+    def _draw(self) -> None:
+        with self._lock:
+            if self._quiet or self._latest is None:
+                return
+            stage, label, done, total = self._latest
+            progress = self._shown()
+            if (stage, label) not in self._tasks:
+                self._tasks[stage, label] = progress.add_task(f"{stage} {label}", total=total)
+            progress.update(self._tasks[stage, label], completed=done, total=total)
 
     def _shown(self) -> RichProgress:
         if self._progress is None:
