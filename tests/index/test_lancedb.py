@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import lancedb
 import pytest
 
 from knowhub.core.ports import Index
@@ -12,7 +14,7 @@ from tests.contracts.index import ANYBODY, DIMENSIONS, MODEL, IndexContract, doc
 
 class TestLanceIndex(IndexContract):
     def open(self, folder: Path, model: ModelId = MODEL) -> Index:
-        return LanceIndex(str(folder), dimensions=DIMENSIONS, model=model)
+        return LanceIndex(str(folder), dimensions=DIMENSIONS, model=model, beside_rows=-1)
 
 
 @pytest.fixture
@@ -66,3 +68,25 @@ def test_vectors_of_another_shape_are_refused(index: LanceIndex) -> None:
     wrong = entry("wiki:1", "alpha", "beta")
     with pytest.raises(ValueError, match="wiki:1"):
         index.replace([type(wrong)(wrong.chunked, wrong.vectors[:1])])
+
+
+def test_a_few_changes_are_searched_beside_the_indices_and_many_are_taken_into_them(tmp_path: Path) -> None:
+    index = LanceIndex(str(tmp_path / "index"), dimensions=DIMENSIONS, model=MODEL, beside_rows=10)
+    index.replace([entry(f"page{number}", f"text number{number}") for number in range(20)])
+    index.maintain(purge=False)
+    before = _versions(tmp_path)
+    index.replace([entry("page3", "another wording")])
+    index.maintain(purge=False)
+    assert _versions(tmp_path) == before + 1
+    assert documents(index.search(query("wording", "lexical"), viewer=ANYBODY)) == ["page3"]
+    for number in range(60):
+        index.replace([entry(f"page{number % 20}", f"later number{number}")])
+        index.maintain(purge=False)
+    table = lancedb.connect(tmp_path / "index").open_table("chunks")
+    stats: Any = table.stats()  # a dict, whatever its annotation says
+    assert stats["fragment_stats"]["num_fragments"] <= 20
+    assert documents(index.search(query("number59", "lexical"), viewer=ANYBODY)) == ["page19"]
+
+
+def _versions(folder: Path) -> int:
+    return lancedb.connect(folder / "index").open_table("chunks").version

@@ -49,6 +49,8 @@ _REFINE = 2
 _REFINE_NARROW = 4
 _NARROW_SHARE = 0.2
 _FEW_ROWS = 5_000
+_BESIDE_SHARE = 0.02
+_FRAGMENTS = 16
 _KEPT_VERSIONS = timedelta(hours=1)
 _AT_ONCE = timedelta(milliseconds=1)
 _ATTEMPTS = 5
@@ -76,6 +78,7 @@ class _Snapshot:
 class LanceIndex:
     """`Index` on a folder or an object store that LanceDB can open (`s3://bucket/prefix` with `storage_options`).
 
+    `beside_rows` may lie beside the indices before `maintain` sees work in them.
     Nothing is opened or created before the first use. Any number of processes may read while one writes each
     document. Every method raises ModelChanged if the index holds another model's vectors, TransientError if the
     store cannot be read or another writer kept winning. Safe to use from several threads.
@@ -89,12 +92,14 @@ class LanceIndex:
         model: ModelId,
         storage_options: Mapping[str, str] | None = None,
         ranking: Ranking | None = None,
+        beside_rows: int = 1000,
     ) -> None:
         self._uri = uri
         self._dimensions = dimensions
         self._model = model
         self._storage_options = dict(storage_options or {})
         self._ranking = ranking or Ranking()
+        self._beside_rows = beside_rows
         self._lock = RLock()
         self._chunks: Table | None = None
         self._acls: Table | None = None
@@ -129,10 +134,11 @@ class LanceIndex:
         return self._reading(held, {})
 
     def maintain(self, *, purge: bool) -> None:
-        """As the port says. Costs time in proportion to what was written since the last time, `purge` to the whole
-        index: what was deleted lies in files beside what was not, until they are written anew."""
+        """As the port says. Costs nothing after a few changes, which searches read beside the indices; else time in
+        proportion to what was written, and with `purge` to the whole: what was deleted lies in files beside what was
+        not, until they are written anew."""
         chunks = self._open(create=False)
-        if chunks is None:
+        if chunks is None or not (purge or self._untidy(chunks)):
             return
         if purge:
             self._committed(lambda: chunks.update(values_sql={"sequence": "sequence"}))
@@ -144,6 +150,15 @@ class LanceIndex:
         if self._acls is not None:
             acls = self._acls
             self._committed(lambda: acls.optimize(cleanup_older_than=_KEPT_VERSIONS))
+
+    def _untidy(self, chunks: Table) -> bool:
+        """Whether searches would notice what was written since the indices were brought up to date."""
+        indices, count = chunks.list_indices(), chunks.count_rows()
+        beside = max((index.num_unindexed_rows or 0 for index in indices), default=count)
+        lacks_vectors = count >= VECTOR_INDEX_ROWS and not any("vector" in index.columns for index in indices)
+        stats: Any = chunks.stats()  # a dict, whatever its annotation says
+        fragments = stats["fragment_stats"]["num_fragments"]
+        return lacks_vectors or fragments > _FRAGMENTS or beside > max(self._beside_rows, count * _BESIDE_SHARE)
 
     # ── beyond the port ──────────────────────────────────────────────────────────────────────────────
 
