@@ -109,6 +109,15 @@ def test_native_code_in_the_child_reaches_nothing_either(misbehave: Callable[[st
         assert misbehave(f"native {call}") == "-1"
 
 
+@pytest.mark.parametrize("call", ["delete", "empty", "rename"])
+def test_native_code_in_the_child_harms_no_file(misbehave: Callable[[str], str], call: str, tmp_path: Path) -> None:
+    if sys.platform == "linux":
+        victim = tmp_path / "victim.txt"
+        victim.write_text("still here")
+        assert misbehave(f"native {call} {victim}") == "-1"
+        assert victim.read_text() == "still here"
+
+
 # ── the life of a child ──────────────────────────────────────────────────────────────────────────────
 
 

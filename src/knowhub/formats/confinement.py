@@ -13,6 +13,8 @@ import resource
 import signal
 import struct
 import sys
+from collections.abc import Mapping
+from typing import NamedTuple
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_SECCOMP = 22
@@ -23,11 +25,68 @@ _SECCOMP_RET_ALLOW = 0x7FFF0000
 _EPERM, _ENOSYS = 1, 38
 _LOAD, _JUMP_IF_EQUAL, _JUMP_IF_SET, _RETURN = 0x20, 0x15, 0x45, 0x06
 _CLONE_THREAD = 0x10000
-_CLONE3 = 435
-# AUDIT_ARCH_*, clone, then socket, connect, bind, listen, accept, sendto, (fork, vfork,) execve, ptrace, execveat
-_CALLS = {
-    "x86_64": (0xC000003E, 56, (41, 42, 49, 50, 43, 44, 57, 58, 59, 101, 322)),
-    "aarch64": (0xC00000B7, 220, (198, 203, 200, 201, 202, 206, 221, 117, 281)),
+_CLONE3, _OPENAT2 = 435, 437
+_EVERYWHERE = (424, 425, 426, 427)  # pidfd_send_signal, io_uring_setup, io_uring_enter, io_uring_register
+
+
+class _Architecture(NamedTuple):
+    """Numbers of system calls. `opens` maps a call that opens files to the place of its flags among the arguments."""
+
+    audit: int
+    clone: int
+    opens: Mapping[int, int]
+    network: tuple[int, ...]
+    programs: tuple[int, ...]
+    files: tuple[int, ...]
+
+
+_ARCHITECTURES = {
+    "x86_64": _Architecture(
+        0xC000003E,
+        56,
+        {2: 1, 257: 2},  # open, openat
+        (41, 42, 49, 50, 43, 44),  # socket, connect, bind, listen, accept, sendto
+        (57, 58, 59, 322, 101, 62, 200, 311),  # fork, vfork, execve, execveat, ptrace, kill, tkill, process_vm_writev
+        # unlink, unlinkat, rmdir, rename(at, at2), mkdir(at), link(at), symlink(at), mknod(at), creat, truncate,
+        # chmod, fchmod(at), chown, lchown, fchownat, setxattr, utimensat, mount
+        (
+            87,
+            263,
+            84,
+            82,
+            264,
+            316,
+            83,
+            258,
+            86,
+            265,
+            88,
+            266,
+            133,
+            259,
+            85,
+            76,
+            90,
+            91,
+            268,
+            92,
+            94,
+            260,
+            188,
+            280,
+            165,
+        ),
+    ),
+    "aarch64": _Architecture(
+        0xC00000B7,
+        220,
+        {56: 2},  # openat
+        (198, 203, 200, 201, 202, 206),
+        (221, 281, 117, 129, 130, 271),
+        # unlinkat, renameat, renameat2, mkdirat, linkat, symlinkat, mknodat, truncate, fchmod, fchmodat, fchownat,
+        # setxattr, utimensat, mount
+        (35, 38, 276, 34, 37, 36, 33, 45, 52, 53, 54, 5, 88, 40),
+    ),
 }
 _DENIED_EVENTS = (
     "socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "os.remove", "os.rename",
@@ -83,29 +142,10 @@ def _audit(event: str, arguments: tuple[object, ...]) -> None:
 
 
 def _filter_system_calls() -> None:
-    machine = platform.machine()
-    if sys.platform != "linux" or machine not in _CALLS:
+    architecture = _ARCHITECTURES.get(platform.machine())
+    if sys.platform != "linux" or architecture is None:
         return
-    architecture, clone, calls = _CALLS[machine]
-    allow, deny = _SECCOMP_RET_ALLOW, _SECCOMP_RET_ERRNO | _EPERM
-    program = [
-        (_LOAD, 0, 0, 4),  # seccomp_data.arch
-        (_JUMP_IF_EQUAL, 1, 0, architecture),
-        (_RETURN, 0, 0, deny),
-        (_LOAD, 0, 0, 0),  # seccomp_data.nr
-    ]
-    for call in calls:
-        program += [(_JUMP_IF_EQUAL, 0, 1, call), (_RETURN, 0, 0, deny)]
-    program += [
-        # The C library takes "no such call" as a hint to use clone, whose flags can be seen here: threads may start.
-        (_JUMP_IF_EQUAL, 0, 1, _CLONE3),
-        (_RETURN, 0, 0, _SECCOMP_RET_ERRNO | _ENOSYS),
-        (_JUMP_IF_EQUAL, 0, 3, clone),
-        (_LOAD, 0, 0, 16),  # the low half of its first argument
-        (_JUMP_IF_SET, 1, 0, _CLONE_THREAD),
-        (_RETURN, 0, 0, deny),
-        (_RETURN, 0, 0, allow),
-    ]
+    program = _program(architecture)
     instructions = b"".join(struct.pack("HBBI", *instruction) for instruction in program)
     buffer = ctypes.create_string_buffer(instructions, len(instructions))
     header = struct.pack("HxxxxxxP", len(program), ctypes.addressof(buffer))
@@ -113,6 +153,38 @@ def _filter_system_calls() -> None:
     # A kernel or a container without seccomp leaves the other two fences.
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
         libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.create_string_buffer(header, len(header)), 0, 0)
+
+
+def _program(architecture: _Architecture) -> list[tuple[int, int, int, int]]:
+    """Berkeley packet filter instructions over `struct seccomp_data`: (code, jump if true, jump if false, value)."""
+    allow, deny = _SECCOMP_RET_ALLOW, _SECCOMP_RET_ERRNO | _EPERM
+    program = [
+        (_LOAD, 0, 0, 4),  # seccomp_data.arch
+        (_JUMP_IF_EQUAL, 1, 0, architecture.audit),
+        (_RETURN, 0, 0, deny),
+        (_LOAD, 0, 0, 0),  # seccomp_data.nr
+    ]
+    for call in (*architecture.network, *architecture.programs, *architecture.files, *_EVERYWHERE):
+        program += [(_JUMP_IF_EQUAL, 0, 1, call), (_RETURN, 0, 0, deny)]
+    # The C library takes "no such call" as a hint to use the older one, whose flags can be seen here.
+    for call in (_CLONE3, _OPENAT2):
+        program += [(_JUMP_IF_EQUAL, 0, 1, call), (_RETURN, 0, 0, _SECCOMP_RET_ERRNO | _ENOSYS)]
+    for call, place in architecture.opens.items():
+        program += [
+            (_JUMP_IF_EQUAL, 0, 4, call),
+            (_LOAD, 0, 0, 16 + 8 * place),  # the low half of the flags
+            (_JUMP_IF_SET, 0, 1, _WRITING),
+            (_RETURN, 0, 0, deny),
+            (_RETURN, 0, 0, allow),
+        ]
+    return [
+        *program,
+        (_JUMP_IF_EQUAL, 0, 3, architecture.clone),
+        (_LOAD, 0, 0, 16),  # the low half of its first argument
+        (_JUMP_IF_SET, 1, 0, _CLONE_THREAD),  # threads may start, processes not
+        (_RETURN, 0, 0, deny),
+        (_RETURN, 0, 0, allow),
+    ]
 
 
 def _libc() -> ctypes.CDLL:
