@@ -15,7 +15,7 @@ That was Brinewick Instruments, a company that does not exist. Yours does; type 
     . .venv/bin/activate
     knowhub --config examples/demo/knowhub.toml status       what is there, what is searchable, what is missing
     mkdir ~/hub && cd ~/hub
-    knowhub init ~/Documents/some-folder slack-export.zip    your own documents (any folders, repositories, exports)
+    knowhub init ~/Documents                                 your own: any folders, Git repositories, Slack export ZIPs
     knowhub sync
     knowhub ask "…"
 """

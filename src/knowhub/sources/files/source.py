@@ -50,6 +50,7 @@ from knowhub.sources.files.tree import (
     Tree,
     Unlisted,
     container_of,
+    name_of,
     read_file,
     reason_of,
 )
@@ -150,7 +151,7 @@ class _Sync:
             yield from self._counts()
         else:
             for container in sorted(self._containers):
-                yield Gap(ContainerId(container), container, f"the whole folder is empty. {MOUNTED}")
+                yield Gap(ContainerId(container), name_of(container), f"the whole folder is empty. {MOUNTED}")
 
     def _met(self, met: Met) -> Iterator[Fetched]:
         reason = met.reason or ("" if met.error else self._reason(met))
@@ -256,11 +257,11 @@ class _Sync:
         """A census for every folder listed to its end, a gap for the others."""
         broken = {folder.location.partition("/")[0]: folder for folder in reversed(self._unlisted)}
         for container, folder in sorted(broken.items()):
-            yield Gap(ContainerId(container), container, f"{folder.location}: {folder.error}")
+            yield Gap(ContainerId(container), name_of(container), f"{folder.location}: {folder.error}")
         here = self._census.keys() | (self._containers & self._tree.folders)
         for container in sorted(here - broken.keys()):
             items = frozenset(self._census.get(container, ()))
-            yield Census(ContainerId(container), container, items, len(items))
+            yield Census(ContainerId(container), name_of(container), items, len(items))
         for container in sorted(self._containers - here - broken.keys()):
             yield ContainerGone(ContainerId(container))
 

@@ -167,6 +167,11 @@ class Tree:
         return self._folder(folder, target, location)
 
 
+def name_of(container: str) -> str:
+    """What people read in place of ".", which says nothing to them."""
+    return "(top folder)" if container == "." else container
+
+
 def container_of(location: str) -> str:
     """The first folder of a location, "." for what lies in the root itself."""
     top, _, rest = location.partition("/")
