@@ -73,3 +73,16 @@ class TestOnS3(LakeContract):
 def test_a_bucket_that_is_not_there_is_named(s3: dict[str, str]) -> None:
     with pytest.raises(KnowhubError, match="s/raw/a"):
         ObjectStoreLake("s3://other/prefix", s3).put(ObjectKey("s/raw/a"), b"")
+
+
+@pytest.mark.parametrize("move", ["put", "delete"])
+def test_what_a_killed_write_left_goes_with_its_object(tmp_path: Path, move: str) -> None:
+    lake = ObjectStoreLake(str(tmp_path))
+    key = ObjectKey("notes/raw/batch_1.jsonl.zst")
+    (tmp_path / "notes" / "raw").mkdir(parents=True)
+    (tmp_path / "notes" / "raw" / "batch_1.jsonl.zst#1").write_bytes(b"half")
+    if move == "put":
+        lake.put(key, b"whole")
+    else:
+        lake.delete([key])
+    assert not list(tmp_path.rglob("*#*"))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -158,3 +159,34 @@ def test_facts_are_kept(database: Database) -> None:
     database.set_fact("generation", "1")
     database.set_fact("generation", "2")
     assert database.fact("generation") == "2"
+
+
+def test_a_transaction_that_cannot_be_committed_leaves_the_next_one_free(database: Database) -> None:
+    """As on a full disk: a deferred constraint fails in COMMIT itself."""
+    with database.transaction() as connection:
+        connection.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+        connection.execute("CREATE TABLE child (id INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED)")
+    database.rows("PRAGMA foreign_keys = ON")
+    with pytest.raises(sqlite3.IntegrityError), database.transaction() as connection:
+        connection.execute("INSERT INTO child VALUES (7)")
+    database.set_fact("still", "works")
+    assert database.fact("still") == "works"
+
+
+def test_what_was_deleted_is_not_left_in_the_file(database: Database) -> None:
+    database.set_fact("name", "quetzalcoatlus")
+    database.set_fact("name", "other")
+    database.overwrite_deleted()
+    assert not any(b"quetzalcoatlus" in path.read_bytes() for path in database.path.parent.iterdir())
+
+
+def test_a_lease_whose_release_failed_is_free_in_the_same_process(database: Database) -> None:
+    leases = SqliteLeases(database)
+    token = leases.acquire("notes")
+    with database.transaction() as connection:
+        connection.execute("CREATE TRIGGER full BEFORE DELETE ON leases BEGIN SELECT raise(ABORT, 'disk full'); END")
+    with pytest.raises(sqlite3.IntegrityError):
+        leases.release(token)
+    with database.transaction() as connection:
+        connection.execute("DROP TRIGGER full")
+    leases.acquire("notes")

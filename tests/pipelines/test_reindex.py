@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from knowhub.core.types import Acl
+from knowhub.core.types import Acl, Document, RawRecord
 from knowhub.formats.batches import iter_batches
-from knowhub.pipelines.reindex import Reindexing, reindex
+from knowhub.pipelines.reindex import Reindexing, reindex, write_off_source
 from knowhub.pipelines.sync import find_differences
 from tests.doubles.hub import NAME, Hub, MemoryIndex, Note, Quiet, by_paragraph, parse_note
 
@@ -85,3 +86,47 @@ def test_a_rebuilt_index_equals_the_grown_one(seed: int, tmp_path_factory: pytes
         hub.sync(confirm_deletes=True)
     assert rebuild(without_ledger(hub)).texts() == hub.index.texts()
     assert rebuild(hub).texts() == hub.index.texts()
+
+
+def test_a_deleted_document_that_could_not_be_parsed_then_stays_deleted_when_it_can(hub: Hub) -> None:
+    del hub.world["n06"]
+    hub.sync()
+    for here in (hub, without_ledger(hub)):
+        assert "notes:n06" not in rebuild_with_better_parser(here).texts()
+
+
+def test_a_document_that_is_left_out_now_stays_out_of_a_rebuilt_index(hub: Hub) -> None:
+    hub.world["n06"].skip = "excluded"
+    hub.sync()
+    for here in (hub, without_ledger(hub)):
+        assert "notes:n06" not in rebuild_with_better_parser(here).texts()
+
+
+def rebuild_with_better_parser(hub: Hub) -> MemoryIndex:
+    def parse(record: RawRecord, sequence: int) -> Document:
+        payload = {"text": str((record.payload or {})["text"]).replace("unreadable", "readable")}
+        return parse_note(replace(record, payload=payload), sequence)
+
+    index = MemoryIndex()
+    items, mine = hub.ledgers.items, Acl.of("owner")
+    reindex(Reindexing(NAME, parse, by_paragraph, hub.lake, items, hub.embedder, index, mine, Quiet()))
+    return index
+
+
+def test_a_newest_version_that_the_lake_lost_is_fetched_again(hub: Hub) -> None:
+    """The older one serves until then; it must not pass for the newest."""
+    hub.write(n00="the newest")
+    hub.sync()
+    key = list(iter_batches(hub.lake.list(""), "raw"))[-1]
+    hub.lake.put(key, b"nonsense")
+    hub.index = rebuild(hub)
+    assert hub.index.texts()["notes:n00"].startswith("note 0")
+    hub.sync()
+    assert hub.index.texts() == hub.expected()
+
+
+def test_a_source_that_was_not_configured_during_a_rebuild_comes_back_whole(hub: Hub) -> None:
+    write_off_source(hub.ledgers.items, NAME)
+    hub.index = MemoryIndex()
+    hub.sync()
+    assert hub.index.texts() == hub.expected()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from knowhub.core.errors import CorruptObject
 from knowhub.core.types import ItemId
 from knowhub.formats.batches import decode_raw, iter_batches
 from knowhub.pipelines.retention import Forgetting, forget_items, forget_source, prune
@@ -106,3 +107,86 @@ def test_a_forgotten_source_leaves_nothing_and_can_start_anew(hub: Hub) -> None:
     assert not list(hub.ledgers.items.stored(NAME))
     assert hub.sync().state == "ok"
     assert hub.index.texts() == hub.expected()
+
+
+def test_a_forgotten_document_that_was_deleted_and_comes_back_stays_away(hub: Hub) -> None:
+    forget_items(forgetting(hub, Forgotten()), [ItemId("n03")])
+    note = hub.world.pop("n03")
+    assert hub.sync().state == "ok"
+    hub.world["n03"] = note
+    assert hub.sync().state == "ok"
+    assert "notes:n03" not in hub.index.texts()
+    assert "note 3" not in lake_text(hub)
+
+
+def test_a_forgotten_document_that_moves_and_changes_is_still_accounted_for(hub: Hub) -> None:
+    forget_items(forgetting(hub, Forgotten()), [ItemId("n03")])
+    hub.world["n03"] = Note("note 3 anew", container="random")
+    assert hub.sync().state == "ok"
+    hub.world["n03"].skip = "too large"
+    assert hub.sync().state == "ok"
+    assert "note 3" not in lake_text(hub)
+
+
+def test_a_forgotten_document_stays_away_when_the_ledger_is_lost(hub: Hub) -> None:
+    forget_items(forgetting(hub, Forgotten()), [ItemId("n03")])
+    lost = without_ledger(hub)
+    lost.index = rebuild(lost)
+    assert lost.sync().state == "ok"
+    assert "notes:n03" not in lost.index.texts()
+    assert "note 3" not in lake_text(lost)
+
+
+@pytest.mark.parametrize("stages", [["fetch"], ["fetch", "chunk"]])
+def test_what_waits_in_a_batch_can_be_forgotten(hub: Hub, stages: list[str]) -> None:
+    hub.write(n03="note 3 second secret", n04="fine")
+    hub.sync(stages=stages)
+    forget_items(forgetting(hub, Forgotten()), [ItemId("n03")])
+    assert hub.sync().state == "ok"
+    assert "notes:n03" not in hub.index.texts()
+    assert "note 3" not in lake_text(hub)
+
+
+def test_a_batch_that_cannot_be_read_is_named_after_all_else_was_erased(hub: Hub) -> None:
+    hub.write(n03="note 3 second secret")
+    hub.sync()
+    key = list(iter_batches(hub.lake.list(""), "raw"))[1]
+    hub.lake.put(key, b"nonsense")
+    with pytest.raises(CorruptObject, match=key):
+        forget_items(forgetting(hub, Forgotten()), [ItemId("n03")])
+    hub.lake.delete([key])
+    assert "note 3" not in lake_text(hub)
+
+
+def test_a_lost_batch_does_not_bring_a_forgotten_document_back(hub: Hub) -> None:
+    hub.write(n03="note 3 second secret", n04="fine")
+    hub.sync(stages=["fetch"])
+    forget_items(forgetting(hub, Forgotten()), [ItemId("n03")])
+    hub.lake.put(list(iter_batches(hub.lake.list(""), "raw"))[-1], b"nonsense")
+    hub.sync()
+    assert hub.sync().state == "ok"
+    assert "notes:n03" not in hub.index.texts()
+
+
+def test_a_deletion_outlives_the_versions_it_deletes(hub: Hub) -> None:
+    """A clock that was wrong dated the first batches into the future."""
+    with hub.database.transaction() as connection:
+        connection.execute("UPDATE batches SET timestamp = '2099-01-01T00:00:00+00:00'")
+    del hub.world["n02"]
+    hub.sync()
+    pruned(hub, 40)
+    assert rebuild(without_ledger(hub)).texts() == hub.expected()
+
+
+def test_a_batch_that_cannot_be_read_does_not_stop_pruning(hub: Hub) -> None:
+    hub.write(n01="new", n09="new")
+    hub.sync()
+    hub.lake.put(next(iter_batches(hub.lake.list(""), "raw")), b"nonsense")
+    assert pruned(hub, 40) == 1
+
+
+def test_a_forgotten_source_leaves_the_index_even_where_the_ledger_does_not_know(hub: Hub) -> None:
+    lost = without_ledger(hub)
+    lost.index = hub.index
+    forget_source(forgetting(lost, Forgotten()))
+    assert not lost.index.texts()

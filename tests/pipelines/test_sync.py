@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ from hypothesis import strategies as st
 from knowhub.core.errors import (
     AccessDenied,
     LeaseHeld,
+    NotFound,
     TransientError,
 )
+from knowhub.core.ports import IndexEntry
+from knowhub.core.types import Checkpoint, ContainerId, Document, ItemId, RawRecord, Skipped
 from knowhub.formats.batches import iter_batches
-from knowhub.pipelines.sync import find_differences
-from tests.doubles.hub import NAME, Hub, Note, NotesSource
+from knowhub.pipelines.sync import find_differences, sync
+from tests.doubles.hub import NAME, Hub, MemoryIndex, Note, NotesSource, parse_note
 
 HISTORIES = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -317,3 +321,110 @@ def test_after_any_history_with_kills_the_hub_holds_exactly_what_the_source_show
         assert not hub.ledgers.fetching.abandoned(NAME)
         committed = {b.id for b in hub.retention.batches(NAME)}
         assert {key.rpartition("_")[2].partition(".")[0] for key in iter_batches(hub.lake.list(""), "raw")} <= committed
+
+
+def test_a_deletion_lost_in_a_corrupt_batch_is_made_again(hub: Hub) -> None:
+    hub.sync()
+    del hub.world["n04"]
+    hub.sync(stages=["fetch"])
+    key = list(iter_batches(hub.lake.list(""), "raw"))[-1]
+    hub.lake.put(key, b"nonsense")
+    assert hub.sync(stages=["chunk", "embed"]).state == "incomplete"
+    assert hub.sync().state == "ok"
+    assert hub.index.texts() == hub.expected()
+
+
+def test_a_deletion_that_was_set_aside_keeps_every_run_from_being_green(hub: Hub) -> None:
+    hub.sync()
+    del hub.world["n04"]
+    hub.index.error = TransientError("the store is away")
+    for _ in range(6):
+        hub.sync()
+    hub.index.error = None
+    report = hub.sync()
+    assert report.state == "incomplete"
+    assert "--retry-failed" in report.holes[0]
+    assert hub.sync(retry_failed=True).state == "ok"
+    assert hub.index.texts() == hub.expected()
+
+
+def test_a_fault_in_a_parser_costs_one_item_and_is_said(hub: Hub) -> None:
+    def faulty(record: RawRecord, sequence: int) -> Document:
+        if record.item == "n02":
+            raise KeyError("a bug")
+        return parse_note(record, sequence)
+
+    report = sync(replace(hub.parts(), parse=faulty))
+    assert report.state == "incomplete"
+    assert "KeyError" in report.holes[0]
+    assert set(hub.index.texts()) == set(hub.expected()) - {"notes:n02"}
+
+
+def test_a_batch_that_trips_the_index_does_not_stop_those_behind_it(hub: Hub) -> None:
+    class Tripping(MemoryIndex):
+        def replace(self, entries: Sequence[IndexEntry]) -> None:
+            if any(entry.chunked.id == "notes:n00" for entry in entries):
+                raise OverflowError("too wide")
+            super().replace(entries)
+
+    hub.index = Tripping()
+    report = hub.sync()
+    assert report.state == "incomplete"
+    assert any("OverflowError" in hole for hole in report.holes)
+    assert len(hub.index.texts()) == 7
+
+
+def test_an_error_of_the_embedder_does_not_condemn_the_batch(hub: Hub) -> None:
+    hub.embedder.error = NotFound("the model's folder is away")
+    with pytest.raises(NotFound):
+        hub.sync()
+    assert not any(batch.dead for batch in hub.retention.batches(NAME))
+
+
+def test_a_sync_whose_lease_was_taken_leaves_the_later_stages_to_the_other(hub: Hub) -> None:
+    hub.sync(stages=["fetch"])
+
+    class Thief(NotesSource):
+        def fetch(self, cursor: Any, known: Any) -> Any:
+            with hub.database.transaction() as connection:
+                connection.execute("UPDATE leases SET owner = 'm/1/2/3'")
+            yield from super().fetch(cursor, known)
+
+    hub.source = Thief(hub.world)
+    hub.write(n01="changed")
+    assert hub.sync().state == "failed"
+    assert not hub.index.texts()
+
+
+def test_an_empty_ledger_beside_a_full_lake_is_refused_with_the_cure(hub: Hub) -> None:
+    """Numbering from 1 again would let old versions win in the next reindex."""
+    hub.sync()
+    hub.database.close()
+    hub.database.path = hub.folder / "other.db"
+    hub.source = NotesSource(hub.world)
+    report = hub.sync()
+    assert report.state == "failed"
+    assert "knowhub reindex" in report.error
+    assert not hub.retention.batches(NAME)
+
+
+def test_an_item_stored_and_left_out_in_one_fetch_is_left_out(hub: Hub) -> None:
+    class Changing(NotesSource):
+        def fetch(self, cursor: Any, known: Any) -> Any:
+            yield from super().fetch(cursor, known)
+            yield Checkpoint({})
+            yield Skipped(ContainerId("general"), ItemId("n01"), "too large after all")
+
+    hub.source = Changing(hub.world)
+    assert hub.sync().state == "ok"
+    assert "notes:n01" not in hub.index.texts()
+
+
+def test_a_container_that_empties_as_the_sync_is_killed_is_not_expected_to_hold_anything(hub: Hub) -> None:
+    hub.world["n04"].container = "random"
+    hub.sync()
+    hub.world["n04"].container = "general"
+    hub.source.stop_after = 7
+    hub.sync()
+    hub.source.stop_after = 99
+    assert hub.sync().state == "ok"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from knowhub.core.errors import ConfigurationError
 from knowhub.core.secret import Secret
-from knowhub.wiring.settings import Configuration, find_file, load
+from knowhub.wiring.settings import Configuration, default, find_file, load
 
 
 def write(folder: Path, text: str) -> Path:
@@ -104,3 +105,21 @@ def test_a_missing_or_plain_secret_is_refused_by_its_key_and_never_shown(tmp_pat
     with pytest.raises(ConfigurationError, match=r"sources\.sample\.token") as caught:
         options(load(write(tmp_path, "")), path="x", token=reference)
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_table_in_the_environment_that_is_no_json_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KNOWHUB_LAKE", "garbage")
+    (tmp_path / "knowhub.toml").write_text("")
+    with pytest.raises(ConfigurationError, match="the environment"):
+        load(tmp_path / "knowhub.toml")
+    with pytest.raises(ConfigurationError, match="the environment"):
+        default(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a\n", "A", "", "the index", "../x"])
+def test_a_name_that_could_be_mistaken_for_a_place_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "knowhub.toml").write_text(f"[sources.{json.dumps(name)}]\ntype = 'files'\npath = 'x'\n")
+    with pytest.raises(ConfigurationError, match="not a source name"):
+        load(tmp_path / "knowhub.toml")

@@ -3,6 +3,8 @@
     {source}/raw/year=YYYY/month=MM/day=DD/batch_{id}.jsonl.zst      a header line, then a line a record
     {source}/chunked/year=YYYY/month=MM/day=DD/batch_{id}.json.gz    public fields, then ours
 
+    {source}/forgotten/{hash of the item's id}.json                  what must not come back, even if the ledger is lost
+
 A chunked batch is public: `batch_id`, `timestamp`, `source`, `chunk_count` and `chunks[{text, metadata}]` are all
 that a hand-written file needs. `documents` and `sequence` are ours; `decode_chunked` makes them up when absent.
 """
@@ -10,7 +12,9 @@ that a hand-written file needs. `documents` and `sequence` are ours; `decode_chu
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -218,6 +222,7 @@ def decode_chunked(data: bytes, key: ObjectKey, *, default_acl: Acl, sequence: i
             raise ValueError(f"chunk_count is {fields['chunk_count']}, but there are {len(chunks)} chunks")
         if "documents" in fields:
             documents = _own_documents(fields, source, number)
+            _require_own_ids(documents, source)
         else:
             documents = _foreign_documents(fields, source, number, default_acl)
         return ChunkedBatch(
@@ -227,8 +232,18 @@ def decode_chunked(data: bytes, key: ObjectKey, *, default_acl: Acl, sequence: i
             timestamp=_aware(str(fields["timestamp"])),
             documents=documents,
         )
-    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RecursionError, zlib.error) as error:
         raise _corrupt(key, error) from error
+
+
+def _require_own_ids(documents: tuple[ChunkedDocument, ...], source: SourceName) -> None:
+    """A batch speaks for its own source alone, and once of each document."""
+    ids = [document.id for document in documents]
+    for id in ids:
+        if not id.startswith(f"{source}:"):
+            raise ValueError(f"{id} is no document of {source}")
+    if len(set(ids)) < len(ids):
+        raise ValueError("a document is in it twice")
 
 
 def _own_documents(fields: Mapping[str, Any], source: SourceName, sequence: int) -> tuple[ChunkedDocument, ...]:
@@ -302,6 +317,7 @@ def _foreign_documents(
         text, metadata = public["text"], public.get("metadata") or {}
         if not isinstance(text, str):
             raise TypeError(f"chunks[{number}].text is not a string")
+        json.dumps(public, ensure_ascii=False).encode()  # lone surrogates end here, not in the index
         names = ("document_id", "id", "url", "title")
         item = next((str(metadata[name]) for name in names if metadata.get(name)), f"{fields['batch_id']}/{number}")
         groups.setdefault(item.removeprefix(f"{source}:"), []).append((text, metadata))
@@ -344,6 +360,36 @@ def _foreign_document(
     return ChunkedDocument(document.id, source, sequence, document, tuple(chunks))
 
 
+# ── forgotten ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def forgotten_key(source: SourceName, item: ItemId) -> ObjectKey:
+    return ObjectKey(
+        f"{source}/forgotten/{hashlib.sha256(item.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.json"
+    )
+
+
+def encode_forgotten(item: ItemId, container: ContainerId, location: str, version: str, parts: int) -> bytes:
+    """Id, place and fingerprint of an item that was erased: nothing of what it said."""
+    fields = {"item": item, "container": container, "location": location, "version": version, "parts": parts}
+    return json.dumps(fields, separators=(",", ":")).encode("ascii")
+
+
+def decode_forgotten(data: bytes, key: ObjectKey) -> tuple[ItemId, ContainerId, str, str, int]:
+    """Item, container, location, version and parts. Raises CorruptObject."""
+    try:
+        fields = json.loads(data)
+        return (
+            ItemId(fields["item"]),
+            ContainerId(fields["container"]),
+            str(fields["location"]),
+            str(fields["version"]),
+            int(fields["parts"]),
+        )
+    except (ValueError, LookupError, TypeError) as error:
+        raise _corrupt(key, error) from error
+
+
 # ── values ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -373,7 +419,7 @@ def source_of(data: bytes, key: ObjectKey) -> SourceName:
     """The source that a chunked batch says it belongs to. Raises CorruptObject."""
     try:
         return SourceName(str(json.loads(gzip.decompress(data))["source"]))
-    except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
+    except (OSError, EOFError, ValueError, LookupError, TypeError, RecursionError, zlib.error) as error:
         raise _corrupt(key, error) from error
 
 

@@ -29,10 +29,12 @@ class ObjectStoreLake:
         self.url = url
         self._options = dict(options or {})
         self._store: Store | None = None
+        self._local = url != "memory:" and "://" not in url
 
     def put(self, key: ObjectKey, data: bytes) -> None:
         with _translated("write", key):
             self._opened().put(key, data)
+        self._remove_partial(key)
 
     def get(self, key: ObjectKey) -> bytes:
         with _translated("read", key):
@@ -49,7 +51,18 @@ class ObjectStoreLake:
                 with _translated("delete", key):
                     self._opened().delete(key)
             except NotFound:
-                continue
+                pass
+            self._remove_partial(key)
+
+    def _remove_partial(self, key: ObjectKey) -> None:
+        """What a killed `put` left beside its destination: `{key}#1`, `{key}#2`, …, which no listing shows."""
+        if not self._local:
+            return
+        path = Path(self.url) / key
+        number = 1
+        while (partial := path.with_name(f"{path.name}#{number}")).exists():
+            partial.unlink(missing_ok=True)
+            number += 1
 
     def _opened(self) -> Store:
         if self._store is None:

@@ -85,7 +85,7 @@ def _chunk_record(
         return removal
     except KnowhubError:
         raise
-    except Exception as error:  # noqa: BLE001  # a fault of ours in one item is that item's row, not the end of all
+    except Exception as error:  # a fault of ours in one item is that item's row, not the end of all
         log.error("fault in a parser", exc_info=log.isEnabledFor(logging.DEBUG), extra={"item": record.item})
         outcomes.append(Outcome(record.item, sequence, "failed", _fault(error)))
         return removal

@@ -54,7 +54,7 @@ def embed_pending(
             report.errors += (str(error),)
         except KnowhubError:
             raise
-        except Exception as error:  # noqa: BLE001  # what one batch trips over must not stop those behind it
+        except Exception as error:  # what one batch trips over must not stop those behind it
             log.error("fault in a batch", exc_info=log.isEnabledFor(logging.DEBUG), extra={"key": pending.key})
             sentence = f"{pending.key} met a fault in knowhub, {type(error).__name__}: {error}"[:300]
             _try_later(pending, sentence, ledger)

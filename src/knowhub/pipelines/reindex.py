@@ -32,11 +32,20 @@ from knowhub.core.types import (
     RawRecord,
     SourceName,
 )
-from knowhub.formats.batches import chunked_key, decode_chunked, decode_raw, encode_chunked, iter_batches
+from knowhub.formats.batches import (
+    chunked_key,
+    decode_chunked,
+    decode_forgotten,
+    decode_raw,
+    encode_chunked,
+    iter_batches,
+)
 from knowhub.pipelines.chunk import Chunking, StageReport, chunk_batch, item_of
 from knowhub.pipelines.embed import embed_documents
+from knowhub.pipelines.fetch import LEFT_OUT
 
 LOST = "not in the lake any more"
+UNCONFIGURED = "its source was not configured when the index was rebuilt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,9 @@ def reindex(parts: Reindexing) -> StageReport:
     keys = _batch_keys(parts)
     newest = _newest(parts, keys, report)
     stored = {item.item: item for item in parts.items.stored(parts.source)}
+    erased = {item: row for item, row in _forgotten(parts, report).items() if item not in stored}
+    parts.items.rebuild(list(erased.values()), batch=None, key=None)
+    stored |= erased
     for number, key in enumerate(keys):
         parts.progress.update("reindex", parts.source, number, len(keys))
         rechunked = _rechunk(parts, key, newest)
@@ -78,6 +90,26 @@ def reindex(parts: Reindexing) -> StageReport:
     _write_off(parts, stored)
     parts.progress.update("reindex", parts.source, len(keys), len(keys))
     return report
+
+
+def _forgotten(parts: Reindexing, report: StageReport) -> dict[ItemId, StoredItem]:
+    """What the lake remembers as erased."""
+    found: dict[ItemId, StoredItem] = {}
+    for key in parts.lake.list(f"{parts.source}/forgotten/"):
+        try:
+            item, container, location, version, count = decode_forgotten(parts.lake.get(key), key)
+        except CorruptObject as error:
+            report.errors += (str(error),)
+            continue
+        found[item] = StoredItem(
+            parts.source, item, container, location, version, count, 0, "filtered", FORGOTTEN, "", False, False, 0
+        )
+    return found
+
+
+def _gone(stored: StoredItem | None) -> bool:
+    """Deleted, erased or left out: whatever the lake still holds of it, nobody shall find it."""
+    return stored is not None and (stored.deleted or stored.reason == FORGOTTEN or stored.version == LEFT_OUT)
 
 
 def _batch_keys(parts: Reindexing) -> list[ObjectKey]:
@@ -133,7 +165,8 @@ def _rechunk(parts: Reindexing, key: ObjectKey, newest: Mapping[ItemId, int]) ->
 
 def _index(parts: Reindexing, rechunked: _Rechunked, stored: dict[ItemId, StoredItem], report: StageReport) -> None:
     """Chunks to the new index, then what became of each item to the ledger. Takes settled items out of `stored`."""
-    entries, embedded = embed_documents([d for d in rechunked.batch.documents if d.document], parts.embedder)
+    shown = [d for d in rechunked.batch.documents if d.document and not _gone(stored.get(item_of(d)))]
+    entries, embedded = embed_documents(shown, parts.embedder)
     parts.index.replace(entries)
     outcomes = {**rechunked.outcomes, **{outcome.item: outcome for outcome in embedded}}
     rows = [
@@ -154,7 +187,12 @@ def _row(
     item, document = item_of(chunked), chunked.document
     outcome = outcomes.get(item)
     base = stored or _restored(chunked, record)
-    if stored and (stored.deleted or stored.reason == FORGOTTEN or (document is None and outcome is None)):
+    if stored and not _gone(stored) and stored.sequence > chunked.sequence:
+        # Its newest version was in an object that cannot be read: what is older serves until it is fetched again.
+        base = replace(base, version="")
+        if document is None:
+            base = replace(base, state="failed", reason=LOST)
+    if stored and (_gone(stored) or (document is None and outcome is None)):
         return replace(base, indexed=False, indexed_sequence=chunked.sequence)
     return replace(
         base,
@@ -180,7 +218,7 @@ def _restored(chunked: ChunkedDocument, record: RawRecord | None) -> StoredItem:
         state="pending",
         reason="",
         title="",
-        deleted=record is not None and record.payload is None,
+        deleted=record.payload is None if record else document is None,
         indexed=False,
         indexed_sequence=chunked.sequence,
     )
@@ -194,3 +232,13 @@ def _write_off(parts: Reindexing, left: Mapping[ItemId, StoredItem]) -> None:
         if not item.deleted and (item.indexed or item.state in ("pending", "searchable"))
     ]
     parts.items.rebuild(lost, batch=None, key=None)
+
+
+def write_off_source(items: ItemLedger, source: SourceName) -> None:
+    """A source that is not configured is in no rebuilt index: should it come back, all of it is fetched again."""
+    rows = [
+        replace(item, state="failed", reason=UNCONFIGURED, version="", indexed=False)
+        for item in items.stored(source)
+        if not _gone(item)
+    ]
+    items.rebuild(rows, batch=None, key=None)

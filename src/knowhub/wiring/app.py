@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from knowhub.core.errors import ConfigurationError, KnowhubError, NotFound
+from knowhub.core.errors import ConfigurationError, CorruptObject, KnowhubError, NotFound
 from knowhub.core.ports import (
     FetchCommit,
     ItemChange,
@@ -21,6 +21,7 @@ from knowhub.core.ports import (
     StoredItem,
 )
 from knowhub.core.types import (
+    Acl,
     Answer,
     ChunkedDocument,
     ContainerId,
@@ -28,16 +29,24 @@ from knowhub.core.types import (
     Hit,
     ObjectKey,
     Principal,
+    RawRecord,
     SearchMode,
     SourceName,
     Viewer,
     document_id,
 )
-from knowhub.formats.batches import chunked_key, decode_chunked, encode_chunked, source_of
+from knowhub.formats.batches import (
+    chunked_key,
+    decode_chunked,
+    decode_raw,
+    encode_chunked,
+    raw_key,
+    source_of,
+)
 from knowhub.pipelines.ask import ask, search
 from knowhub.pipelines.chunk import StageReport, item_of
-from knowhub.pipelines.fetch import FetchLimits
-from knowhub.pipelines.reindex import Reindexing, reindex
+from knowhub.pipelines.fetch import FetchLimits, FetchReport, KnownItems, require_ledger, sweep
+from knowhub.pipelines.reindex import Reindexing, reindex, write_off_source
 from knowhub.pipelines.retention import Forgetting, forget_items, forget_source, prune
 from knowhub.pipelines.sync import (
     STAGES,
@@ -50,11 +59,16 @@ from knowhub.pipelines.sync import (
 )
 from knowhub.wiring.catalog import Connected
 from knowhub.wiring.laptop import Laptop
+from knowhub.wiring.settings import is_source_name
 
 if TYPE_CHECKING:
     from knowhub.core.ports import ContainerCoverage, Index
     from knowhub.pipelines.evaluate import Evaluation
     from knowhub.pipelines.evaluate_questions import QuestionEvaluation
+
+
+REINDEX = "the index"
+"""The lease that one rebuild holds at a time, and nothing is erased beside it; no source has such a name."""
 
 
 class Silent:
@@ -124,10 +138,40 @@ class App:
         """Run the stages for the named sources, or all, one after the other."""
         chosen = [(name, self._adapters.connect(name)) for name in self._chosen(names)]
         for name, connected in chosen:
-            yield sync(
-                self._syncing(connected), stages=stages, confirm_deletes=confirm_deletes, retry_failed=retry_failed
-            )
-            self._prune(name)
+            try:
+                report = sync(
+                    self._syncing(connected), stages=stages, confirm_deletes=confirm_deletes, retry_failed=retry_failed
+                )
+            except KnowhubError as error:
+                if len(chosen) == 1:
+                    raise
+                # What is wrong with one source, or held by another process, must not keep the others waiting.
+                empty = FetchReport(), StageReport(), StageReport()
+                report = SyncReport(name, "failed", *empty, (), str(error))
+            else:
+                report = self._pruned(report)
+            yield self._judged(report, "embed" in stages)
+
+    def _pruned(self, report: SyncReport) -> SyncReport:
+        try:
+            self._prune(report.source)
+        except KnowhubError as error:
+            return replace(report, holes=(*report.holes, f"old versions were not dropped from the lake: {error}"))
+        return report
+
+    def _judged(self, report: SyncReport, complete: bool) -> SyncReport:
+        """The report, and what is wrong with the index as a whole."""
+        holes = report.holes + (self._index_holes(report.source) if complete else ())
+        state = "incomplete" if report.state == "ok" and holes else report.state
+        return replace(report, holes=holes, state=state)
+
+    def _index_holes(self, name: SourceName) -> tuple[str, ...]:
+        if self._adapters.reindexing:
+            return ("a rebuild of the index has not come to its end; if none is running, run `knowhub reindex`",)
+        covered = self._adapters.ledgers.reports.coverage(name)
+        if any(row.searchable for row in covered) and self._adapters.index_is_lost():
+            return ("the index is gone from its folder; run `knowhub reindex`",)
+        return ()
 
     def _chosen(self, names: Sequence[str]) -> list[SourceName]:
         chosen = [SourceName(name) for name in names] or self._adapters.source_names
@@ -165,18 +209,22 @@ class App:
         fact = f"pruned/{name}"
         if keep_days is None or self._adapters.database.fact(fact) == today:
             return
-        prune(
-            name,
-            keep_days=keep_days,
-            now=self._adapters.clock(),
-            lake=self._adapters.lake,
-            items=self._adapters.ledgers.items,
-            ledger=self._adapters.retention,
-        )
+        with leased(self._adapters.ledgers.leases, name):
+            prune(
+                name,
+                keep_days=keep_days,
+                now=self._adapters.clock(),
+                lake=self._adapters.lake,
+                items=self._adapters.ledgers.items,
+                ledger=self._adapters.retention,
+            )
         self._adapters.database.set_fact(fact, today)
 
     def hand_in(self, file: Path) -> ObjectKey:
-        """Take in a chunked batch that was written elsewhere; `embed` makes it searchable. Returns its key."""
+        """Take in a chunked batch that was written elsewhere; `embed` makes it searchable. Returns its key.
+
+        Documents that were forgotten stay out. Raises ConfigurationError unless its source is of type imported.
+        """
         try:
             data = file.read_bytes()
         except OSError as error:
@@ -185,14 +233,22 @@ class App:
             data = gzip.compress(data)
         name = source_of(data, ObjectKey(str(file)))
         connected = self._adapters.connect(name)
+        if self._adapters.configuration.settings.sources[name].get("type") != "imported":
+            raise ConfigurationError(
+                f"{name} fetches its documents itself: the next sync would delete what is handed in",
+                cure='Hand in for a source of type = "imported".',
+            )
         fetching, clock = self._adapters.ledgers.fetching, self._adapters.clock
         with leased(self._adapters.ledgers.leases, name) as lease:
+            known = KnownItems(self._adapters.ledgers.items.stored(name))
+            sweep(name, lake=self._adapters.lake, ledger=fetching)
+            require_ledger(name, known, lake=self._adapters.lake, ledger=fetching)
             opened = fetching.open_batch(name, lease, clock())
             batch = decode_chunked(data, ObjectKey(str(file)), default_acl=connected.acl, sequence=opened.sequence)
             key = chunked_key(name, opened.id, opened.timestamp)
-            documents = [document for document in batch.documents if document.document]
+            documents = tuple(d for d in batch.documents if item_of(d) not in known.forgotten)
             # Under the id that the ledger gave it: ids of other systems may repeat.
-            self._adapters.lake.put(key, encode_chunked(replace(batch, id=opened.id)))
+            self._adapters.lake.put(key, encode_chunked(replace(batch, id=opened.id, documents=documents)))
             fetching.commit_fetch(
                 lease,
                 FetchCommit(
@@ -248,18 +304,20 @@ class App:
 
     def status(self, names: Sequence[str] = (), *, problems: int = 20, verify: bool = False) -> list[SourceStatus]:
         """Coverage as the ledger knows it; `verify` also compares the index with the ledger."""
+        configured = self._adapters.source_names
+        everything = configured + [name for name in self._adapters.retention.sources() if name not in configured]
         for name in names:
-            self._adapters.connect(SourceName(name))
-        configured = set(self._adapters.source_names)
+            if name not in everything:
+                raise NotFound(f"there is no source {name}", cure=f"Known: {', '.join(everything) or 'none'}.")
         return [
             self._status(name, name in configured, problems, verify)
-            for name in ([SourceName(name) for name in names] or self._adapters.source_names)
+            for name in ([SourceName(name) for name in names] or everything)
         ]
 
     def _status(self, name: SourceName, configured: bool, problems: int, verify: bool) -> SourceStatus:
         reports = self._adapters.ledgers.reports
         coverage = reports.coverage(name)
-        holes = find_holes(coverage)
+        holes = find_holes(coverage) + self._index_holes(name)
         if verify:
             holes += find_differences(self._adapters.index, self._adapters.ledgers.items, name)
         dead = [batch for batch in self._adapters.retention.batches(name) if batch.dead and batch.newest]
@@ -297,15 +355,18 @@ class App:
     def reindex(self) -> StageReport:
         """Build the next generation of the index from the lake and switch to it when it is whole."""
         adapters = self._adapters
-        generation = adapters.generation + 1
-        adapters.clear_index(generation)
-        index = adapters.open_index(generation)
         total = StageReport()
+        removed = sorted(set(adapters.retention.sources()) - set(adapters.source_names))
         with ExitStack() as held:
-            for name in adapters.source_names:
+            for name in sorted({REINDEX, *adapters.source_names, *removed}):
                 held.enter_context(leased(adapters.ledgers.leases, name))
+            generation = adapters.begin_reindex()
+            index = adapters.open_index(generation)
             for name in adapters.source_names:
+                sweep(name, lake=adapters.lake, ledger=adapters.ledgers.fetching)
                 _add(total, self._reindex(name, index))
+            for name in removed:
+                write_off_source(adapters.ledgers.items, name)
             index.maintain(purge=False)
             adapters.switch_index(generation)
         return total
@@ -356,10 +417,16 @@ class App:
 
     # ── documents ────────────────────────────────────────────────────────────────────────────────────
 
-    def find(self, name: str) -> StoredItem:
-        """The one item of that document id, location or title. Raises NotFound."""
-        found = self._adapters.ledgers.items.find(name)
-        living = [item for item in found if not item.deleted] or found
+    def find(self, name: str, *, viewer: Viewer | None = None) -> StoredItem:
+        """The one item of that document id, location or title. Raises NotFound.
+
+        With a `viewer`, what they may not read does not exist, nor is it named.
+        """
+        found = self._adapters.ledgers.items.find(name) if name else []
+        if viewer:
+            found = [item for item in found if self._acl(item).admits(viewer)]
+        exact = [item for item in found if document_id(item.source, item.item) == name]
+        living = exact or [item for item in found if not item.deleted] or found
         if not living:
             raise NotFound(f"there is no document {name}", cure="`knowhub search` shows ids.")
         if len(living) > 1:
@@ -369,18 +436,43 @@ class App:
 
     def show(self, name: str, *, viewer: Viewer) -> Shown:
         """What is stored of a document. Raises NotFound, also for what `viewer` may not read."""
-        item = self.find(name)
-        chunked = next((d for d in self._stored(item.source, item.sequence) if item_of(d) == item.item), None)
-        if chunked and chunked.document and not chunked.document.acl.admits(viewer):
-            raise NotFound(f"there is no document {name}", cure="`knowhub search` shows ids.")
-        return Shown(item, chunked)
+        item = self.find(name, viewer=viewer)
+        return Shown(item, self._chunked(item))
+
+    def _chunked(self, item: StoredItem) -> ChunkedDocument | None:
+        return next((d for d in self._stored(item.source, item.sequence) if item_of(d) == item.item), None)
+
+    def _acl(self, item: StoredItem) -> Acl:
+        """Of its newest version; of what is stored nowhere, that of its source; nobody's where that is unknown too."""
+        try:
+            chunked = self._chunked(item)
+            if chunked and chunked.document:
+                return chunked.document.acl
+            for record in self._records(item.source, item.sequence):
+                if record.item == item.item and record.payload is not None:
+                    return record.acl
+        except (CorruptObject, NotFound):
+            return Acl()
+        configured = item.source in self._adapters.source_names
+        return self._adapters.connect(item.source).acl if configured else Acl()
+
+    def _records(self, source: SourceName, sequence: int) -> tuple[RawRecord, ...]:
+        batch = self._adapters.retention.batch(source, sequence)
+        if batch is None:
+            return ()
+        key = raw_key(batch.source, batch.id, batch.timestamp)
+        try:
+            data = self._adapters.lake.get(key)
+        except NotFound:
+            return ()  # handed in as chunks
+        return decode_raw(data, key).records
 
     def documents(self, names: Sequence[str], *, viewer: Viewer) -> Iterator[ChunkedDocument]:
         """Every searchable document that `viewer` may read, newest version, a batch at a time."""
         for name in self._chosen(names):
             wanted: dict[int, set[str]] = defaultdict(set)
             for item in self._adapters.ledgers.items.stored(name):
-                if item.indexed:
+                if item.indexed and not item.deleted:
                     wanted[item.indexed_sequence].add(item.item)
             for sequence in sorted(wanted):
                 for chunked in self._stored(name, sequence):
@@ -392,16 +484,13 @@ class App:
         batch = self._adapters.retention.batch(source, sequence)
         if batch is None or batch.stage == "chunk":
             return ()
-        connected = self._adapters.connect(source)
         data = self._adapters.lake.get(batch.key)
-        return decode_chunked(data, batch.key, default_acl=connected.acl, sequence=sequence).documents
+        return decode_chunked(data, batch.key, default_acl=Acl(), sequence=sequence).documents
 
     def forget(self, name: str) -> int:
         """Erase a source (by its name) or a document for good; return how many objects of the lake changed."""
-        stored = SourceName(name)
-        known = stored in self._adapters.source_names or any(self._adapters.ledgers.items.stored(stored))
-        item = None if known else self.find(name)
-        source = item.source if item else stored
+        item = None if self._is_source(name) else self._to_forget(name)
+        source = item.source if item else SourceName(name)
         parts = Forgetting(
             source=source,
             lake=self._adapters.lake,
@@ -410,8 +499,27 @@ class App:
             index=self._adapters.index,
             forget_texts=self._adapters.forget_texts,
         )
-        with leased(self._adapters.ledgers.leases, source):
-            return forget_items(parts, [item.item]) if item else forget_source(parts)
+        with leased(self._adapters.ledgers.leases, REINDEX), leased(self._adapters.ledgers.leases, source):
+            sweep(source, lake=parts.lake, ledger=self._adapters.ledgers.fetching)
+            # What a rebuild that was stopped left lying there.
+            self._adapters.clear_index(self._adapters.generation + 1)
+            if item:
+                return forget_items(parts, [item.item])
+            self._adapters.clear_scratch(source)
+            return forget_source(parts)
+
+    def _is_source(self, name: str) -> bool:
+        known = {*self._adapters.source_names, *self._adapters.retention.sources()}
+        # The lake's own word too: its ledger may have been lost.
+        return name in known or (is_source_name(name) and any(self._adapters.lake.list(f"{name}/")))
+
+    def _to_forget(self, name: str) -> StoredItem:
+        """What is erased has been named in full: an ending could mean something else than the person thinks."""
+        item = self.find(name)
+        id = document_id(item.source, item.item)
+        if name not in (id, item.item, item.location, item.title):
+            raise NotFound(f"{name} is only the end of a name", cure=f"Did you mean {id}?")
+        return item
 
 
 def _handed_in(chunked: ChunkedDocument) -> ItemChange:
@@ -423,6 +531,7 @@ def _handed_in(chunked: ChunkedDocument) -> ItemChange:
         location=document.location if document else "",
         parts=1,
         state="pending",
+        deleted=document is None,
         in_batch=True,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from knowhub.pipelines.ask import Answerer
 
 _GENERATION = "index_generation"
+_REINDEXING = "index_generation_being_built"
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Laptop:
 
     configuration: Configuration
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _opened: dict[int, Index] = field(default_factory=dict, init=False)
 
     # ── lake and ledger ──────────────────────────────────────────────────────────────────────────────
 
@@ -90,8 +92,7 @@ class Laptop:
         if table is None:
             known = ", ".join(self.source_names) or "none"
             raise NotFound(f"there is no source {name}", cure=f"Configured: {known}.")
-        scratch = self.configuration.data / "scratch" / name
-        return connect(Connection(name, table, self.configuration, scratch, self._parse_file))
+        return connect(Connection(name, table, self.configuration, self._scratch(name), self._parse_file))
 
     def _parse_file(self, data: bytes, name: str) -> Parsed:
         return self._sandbox.parse(data, name)
@@ -140,9 +141,19 @@ class Laptop:
     def forget_texts(self, texts: Collection[str]) -> None:
         self.document_embedder.forget(list(texts))
 
-    @cached_property
+    @property
     def index(self) -> Index:
-        return self.open_index(self.generation)
+        """The one that answers now: another process may have rebuilt it since this one last looked."""
+        generation = self.generation
+        if generation not in self._opened:
+            self._opened.clear()
+            self._opened[generation] = self.open_index(generation)
+        return self._opened[generation]
+
+    def index_is_lost(self) -> bool:
+        """The ledger knows of an index and its folder is gone; buckets are taken at their word."""
+        place = self._index_place(self.generation)
+        return "://" not in place and not Path(place).exists()
 
     def open_index(self, generation: int) -> Index:
         """The index of one rebuild; each has a place of its own, so that readers keep the old one meanwhile."""
@@ -172,8 +183,26 @@ class Laptop:
         """Answer from another generation from now on, and clear away the one before."""
         before = self.generation
         self.database.set_fact(_GENERATION, str(generation))
-        self.__dict__.pop("index", None)
         self.clear_index(before)
+
+    @property
+    def reindexing(self) -> bool:
+        """A rebuild began to write its rows into the ledger and has not switched to its index."""
+        return self.database.fact(_REINDEXING) == str(self.generation + 1)
+
+    def begin_reindex(self) -> int:
+        """Clear what an unfinished rebuild left, and return the generation to build. Under all leases only."""
+        generation = self.generation + 1
+        self.clear_index(generation)
+        self.database.set_fact(_REINDEXING, str(generation))
+        return generation
+
+    def clear_scratch(self, name: SourceName) -> None:
+        """Remove what a connector keeps beside the lake, such as a mirror of a repository."""
+        shutil.rmtree(self._scratch(name), ignore_errors=True)
+
+    def _scratch(self, name: SourceName) -> Path:
+        return self.configuration.data / "scratch" / name
 
     def clear_index(self, generation: int) -> None:
         """Remove what an unfinished or superseded rebuild left; object stores expire it by their own rules."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import tomllib
 import typing
 from collections.abc import Iterable, Mapping
@@ -14,14 +15,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from knowhub.core.errors import ConfigurationError
 from knowhub.core.secret import Secret
 from knowhub.wiring.secrets import resolve
 
 FILE_NAME = "knowhub.toml"
-_NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 Options = TypeVar("Options")
 
 
@@ -193,7 +194,7 @@ def find_file(start: Path) -> Path:
 
 def default(folder: Path) -> Configuration:
     """What holds where there is no `knowhub.toml`, for commands that need no source."""
-    return Configuration(Settings(), folder / FILE_NAME)
+    return Configuration(_checked(folder / FILE_NAME, {}), folder / FILE_NAME)
 
 
 def load(file: Path) -> Configuration:
@@ -204,19 +205,29 @@ def load(file: Path) -> Configuration:
         raise ConfigurationError(f"{file.name} is not valid TOML: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file} cannot be read: {error}", cure="Name another file with --config.") from error
-    try:
-        settings = Settings(**table)
-    except ValidationError as error:
-        raise ConfigurationError(_sentence(file, error)) from error
+    settings = _checked(file, table)
     for name in settings.sources:
         _require_name(file, name)
     return Configuration(settings, file.resolve())
 
 
-def _require_name(file: Path, name: str) -> None:
-    import re
+def _checked(file: Path, table: Mapping[str, Any]) -> Settings:
+    try:
+        return Settings(**table)
+    except ValidationError as error:
+        raise ConfigurationError(_sentence(file, error)) from error
+    except SettingsError as error:
+        raise ConfigurationError(
+            f"the environment: {error}", cure="KNOWHUB_LAKE__KEEP_DAYS=30 sets lake.keep_days; a whole table is JSON."
+        ) from error
 
-    if not re.match(_NAME, name):
+
+def is_source_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
+def _require_name(file: Path, name: str) -> None:
+    if not is_source_name(name):
         raise ConfigurationError(
             f"{file.name}: sources.{name}: not a source name", cure="Use lower-case letters, digits, - and _."
         )

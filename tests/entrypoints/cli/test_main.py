@@ -194,3 +194,52 @@ def _write_tiny_model(folder: Path) -> None:
     inputs = ("input_ids", "attention_mask", "token_type_ids")
     states: list[int | str] = ["texts", "tokens", DIMENSIONS]
     (folder / "model.onnx").write_bytes(model_bytes(inputs, [lookup], {"table": TABLE}, "last_hidden_state", states))
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["status"], 1), (["status", "--nope"], 2), (["export", "/nowhere/file"], 1), (["forget", "x"], 1)],
+)
+def test_with_json_a_failure_is_json_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], code: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found, out, err = command(capsys, *words, "--json")
+    assert found == code
+    assert json.loads(out)["error"]
+    assert "Traceback" not in err
+
+
+def test_an_interrupt_says_that_nothing_is_lost(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command(capsys, "init", "docs")
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("knowhub.pipelines.chunk.chunk_batch", interrupted)
+    assert command(capsys, "sync")[::2] == (
+        130,
+        "Stopped. What was done is kept; the same command goes on from there.\n",
+    )
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    assert command(capsys, "sync")[0] == 0
+
+
+def test_quotes_are_printed_as_they_stand(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "docs" / "signs.md").write_text("# Signs\n\nThe sign :warning: means careful with [red]paint[/red].\n")
+    command(capsys, "init", "docs")
+    command(capsys, "sync")
+    quoted = "The sign :warning: means careful with [red]paint[/red]."
+    assert quoted in command(capsys, "search", "sign careful")[1]
+    assert quoted in as_json(capsys, "search", "sign careful")["hits"][0]["text"]
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command(capsys, "init", "docs")
+    command(capsys, "sync")
+    code, _, err = command(capsys, "export", "nowhere/all.jsonl")
+    assert code == 1
+    assert err.startswith("nowhere/all.jsonl cannot be written")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
 
+from knowhub.core.errors import AccessDenied
 from knowhub.core.types import ChunkedDocument
 
 COLUMNS = ("id", "source", "container", "kind", "title", "url", "authors", "created_at", "updated_at", "text")
@@ -17,16 +18,25 @@ COLUMNS = ("id", "source", "container", "kind", "title", "url", "authors", "crea
 def write(out: Path, form: str, documents: Iterable[ChunkedDocument]) -> int:
     """Write `documents` to `out` as "jsonl" or "csv"; return how many."""
     partial = out.with_name(f".{out.name}.partial")
-    count = 0
     try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            put = _csv(file) if form == "csv" else _jsonl(file)
-            for chunked in documents:
-                put(_row(chunked))
-                count += 1
-        os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)
+        try:
+            count = _write(partial, form, documents)
+            os.replace(partial, out)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise AccessDenied(f"{out} cannot be written: {error.strerror or error}", cure="Name another file.") from error
+    return count
+
+
+def _write(file_name: Path, form: str, documents: Iterable[ChunkedDocument]) -> int:
+    count = 0
+    # A lone surrogate becomes \udc80, which JSON reads back as itself.
+    with file_name.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        put = _csv(file) if form == "csv" else _jsonl(file)
+        for chunked in documents:
+            put(_row(chunked))
+            count += 1
     return count
 
 

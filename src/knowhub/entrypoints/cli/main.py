@@ -1,6 +1,8 @@
 """The command line: words to calls of `App`, and what comes back to tables, JSON and exit codes.
 
-    0 done · 1 an error · 2 wrong usage · 3 something is missing (status, sync) · 4 nothing found
+    0 done · 1 an error · 2 wrong usage · 3 something is missing (status, sync) · 4 nothing found · 130 interrupted
+
+With --json, standard output is one JSON document also then: `{"error": …}`.
 
 Nothing heavy is imported before a command runs: `knowhub --help` is read more often than anything else.
 """
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from knowhub.core.types import Filters
     from knowhub.wiring.app import App
 
-INCOMPLETE, NOTHING_FOUND = 3, 4
+WRONG_USAGE, INCOMPLETE, NOTHING_FOUND, INTERRUPTED = 2, 3, 4, 130
 
 cli = typer.Typer(
     name="knowhub",
@@ -346,9 +348,20 @@ def forget(
     from knowhub.entrypoints.cli import output
 
     if not yes:
-        typer.confirm(f"Erase {name} from index and lake, all versions of it?", abort=True)
+        _confirm(f"Erase {name} from index and lake, all versions of it?")
     with _app(quiet=json) as app:
         output.forgotten(name, app.forget(name), json=json)
+
+
+def _confirm(question: str) -> None:
+    from knowhub.core.errors import ConfigurationError
+
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        raise ConfigurationError("nothing was erased", cure="Say yes, or give --yes.")
 
 
 @cli.command(name="eval")
@@ -376,25 +389,38 @@ def run(words: list[str]) -> int:
     """Run one command line and return its exit code; every failure is one sentence on standard error."""
     from knowhub.core.errors import KnowhubError
 
+    json = "--json" in words
     try:
         cli(words)
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if code == INTERRUPTED:  # what Typer makes of an interrupt
+            return _ended("Stopped. What was done is kept; the same command goes on from there.", code, json=json)
+        # Typer has said what was wrong.
+        return _ended("wrong usage", code, json=json, said=True) if code == WRONG_USAGE else code
     except KnowhubError as error:
-        return _failed(str(error), error)
-    except KeyboardInterrupt:
-        sys.stderr.write("Stopped. What was done is kept; the same command goes on from there.\n")
-        return 130
+        return _failed(str(error), error, json=json)
     except Exception as error:  # noqa: BLE001  # the last place that can turn a fault of ours into a sentence
-        return _failed(f"Unexpected {type(error).__name__}: {error}. Run again with --debug to see where", error)
+        sentence = f"Unexpected {type(error).__name__}: {error}. Run again with --debug to see where"
+        return _failed(sentence, error, json=json)
     return 0
 
 
-def _failed(sentence: str, error: Exception) -> int:
+def _failed(sentence: str, error: Exception, *, json: bool) -> int:
     if _chosen.debug:
         raise error
-    sys.stderr.write(f"{sentence.removesuffix('.')}.\n")
-    return 1
+    return _ended(f"{sentence.removesuffix('.')}.", 1, json=json)
+
+
+def _ended(sentence: str, code: int, *, json: bool, said: bool = False) -> int:
+    """The one sentence to people, and to machines that asked for JSON."""
+    if not said:
+        sys.stderr.write(f"{sentence}\n")
+    if json:
+        import json as jsonlib
+
+        sys.stdout.write(jsonlib.dumps({"error": sentence}) + "\n")
+    return code
 
 
 if __name__ == "__main__":

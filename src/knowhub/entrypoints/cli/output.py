@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json as jsonlib
+import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
@@ -31,7 +33,12 @@ _STATES = {"ok": "[green]ok[/]", "incomplete": "[yellow]incomplete[/]", "failed"
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output; nothing else goes there with --json."""
-    Console(soft_wrap=True, highlight=False, markup=False).print(jsonlib.dumps(_plain(value), ensure_ascii=False))
+    text = jsonlib.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = jsonlib.dumps(_plain(value), allow_nan=False)
+    sys.stdout.write(f"{text}\n")
 
 
 def _plain(value: Any) -> Any:
@@ -43,13 +50,18 @@ def _plain(value: Any) -> Any:
         return sorted(_plain(item) for item in value)
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _console() -> Console:
-    """A terminal's width for people who read in one; lines as they are for pipes and files."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=_PIPE_WIDTH)
+    """A terminal's width for people who read in one; lines as they are for pipes and files.
+
+    Without emoji: a quote that says `:warning:` is shown as it stands.
+    """
+    console = Console(highlight=False, emoji=False)
+    return console if console.is_terminal else Console(highlight=False, emoji=False, soft_wrap=True, width=_PIPE_WIDTH)
 
 
 # ── set up and sync ──────────────────────────────────────────────────────────────────────────────────

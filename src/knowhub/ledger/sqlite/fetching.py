@@ -97,7 +97,16 @@ class SqliteFetchLedger:
 
 
 def _write_item(connection: sqlite3.Connection, source: SourceName, item: ItemChange, sequence: int) -> None:
-    """A record in the batch takes the batch's sequence; everything else leaves the item where it is in line."""
+    """A record in the batch takes the batch's sequence; everything else leaves the item where it is in line.
+
+    What leaves a container is no longer expected there: a fetch that is killed now may never hear of it again.
+    """
+    connection.execute(
+        "UPDATE containers SET expected = max(0, expected - i.parts) FROM items i"
+        " WHERE i.source = :source AND i.item = :item AND i.deleted = 0 AND (:deleted OR i.container <> :container)"
+        " AND containers.source = i.source AND containers.container = i.container",
+        {"source": source, "item": item.item, "container": item.container, "deleted": item.deleted},
+    )
     connection.execute(
         "INSERT INTO items (source, item, container, location, version, parts, sequence, state, reason, deleted)"
         " VALUES (:source, :item, :container, :location, :version, :parts, :sequence, coalesce(:state, 'pending'),"

@@ -60,7 +60,8 @@ class SqliteItemLedger:
         connection.execute(
             "INSERT INTO batches (source, sequence, id, timestamp, stage, key, records)"
             " VALUES (?, ?, ?, ?, 'done', ?, ?) ON CONFLICT (source, sequence) DO UPDATE"
-            " SET stage = 'done', key = excluded.key, attempts = 0, dead = 0, error = ''",
+            " SET stage = 'done', key = excluded.key, attempts = 0, dead = 0, error = '',"
+            " records = max(records, excluded.records)",
             (source, batch.sequence, batch.id, batch.timestamp.isoformat(), key, records),
         )
 
@@ -100,7 +101,8 @@ class SqliteRetentionLedger:
             "SELECT b.id, b.source, b.sequence, b.timestamp, b.stage, b.key, b.records, count(i.item),"
             " b.attempts, b.dead, b.error FROM batches b"
             " LEFT JOIN items i ON i.source = b.source AND i.sequence = b.sequence"
-            f" AND (i.deleted = 0 OR i.indexed = 1) WHERE b.source = ? AND b.stage <> 'open' AND b.key IS NOT NULL {condition}"
+            f" AND (i.deleted = 0 OR i.indexed = 1) AND i.reason <> '{FORGOTTEN}'"
+            f" WHERE b.source = ? AND b.stage <> 'open' AND b.key IS NOT NULL {condition}"
             " GROUP BY b.source, b.sequence ORDER BY b.sequence",
             (source, *parameters),
         )

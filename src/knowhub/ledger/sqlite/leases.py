@@ -20,6 +20,8 @@ from knowhub.core.ports import LeaseToken
 from knowhub.ledger.sqlite.database import Database
 
 LEASE_S = 60.0
+_held: set[str] = set()
+"""Owners at work in this process. A release that a full disk refused frees its lease nevertheless."""
 
 
 class SqliteLeases:
@@ -33,6 +35,16 @@ class SqliteLeases:
     def acquire(self, name: str) -> LeaseToken:
         token = LeaseToken(name, f"{_machine()}/{os.getpid()}/{_birth(os.getpid())}/{uuid.uuid4().hex}")
         now = self._clock()
+        _held.add(token.owner)
+        try:
+            self._take(token, now)
+        except BaseException:
+            _held.discard(token.owner)
+            raise
+        return token
+
+    def _take(self, token: LeaseToken, now: float) -> None:
+        name = token.name
         with self._database.transaction() as connection:
             row = connection.execute("SELECT owner, expires_at FROM leases WHERE name = ?", (name,)).fetchone()
             if row and self._alive(row[0], row[1], now):
@@ -43,7 +55,6 @@ class SqliteLeases:
             connection.execute(
                 "INSERT OR REPLACE INTO leases VALUES (?, ?, ?)", (name, token.owner, now + self._lease_s)
             )
-        return token
 
     def renew(self, token: LeaseToken) -> None:
         with self._database.transaction() as connection:
@@ -53,12 +64,15 @@ class SqliteLeases:
             )
 
     def release(self, token: LeaseToken) -> None:
+        _held.discard(token.owner)
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM leases WHERE name = ? AND owner = ?", (token.name, token.owner))
 
     def _alive(self, owner: str, expires_at: float, now: float) -> bool:
         machine, pid, birth, _ = owner.split("/")
         if machine == _machine():
+            if int(pid) == os.getpid():
+                return owner in _held
             return _birth(int(pid)) == birth
         # An expiry further off than a lease lasts was written before the clock went back.
         return now < expires_at <= now + self._lease_s
