@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -211,6 +211,14 @@ class LedgerContract:
         books.commit(counts=[ContainerCount(GENERAL, "#general", None, "403")])
         (row,) = books.reports.coverage(NAME)
         assert (row.expected, row.gap) == (7, "403")
+
+    def test_a_fetch_that_came_to_its_end_makes_all_but_gaps_fresh(self, books: Books) -> None:
+        other = ContainerId("other")
+        books.commit(counts=[ContainerCount(GENERAL, "#general", 7), ContainerCount(other, "#other", None, "403")])
+        books.commit(at=NOON + timedelta(hours=1), complete=True)
+        fresh, stale = books.reports.coverage(NAME)
+        assert (fresh.seen_at, stale.gap) == (NOON + timedelta(hours=1), "403")
+        assert stale.seen_at != fresh.seen_at
 
     def test_a_container_that_is_gone_is_not_shown(self, books: Books) -> None:
         books.commit(counts=[ContainerCount(GENERAL, "#general", 0)])

@@ -168,6 +168,18 @@ def test_a_corrupt_raw_batch_is_a_dead_letter_and_its_items_are_fetched_again(hu
     assert hub.index.texts() == hub.expected()
 
 
+def test_a_dead_letter_that_newer_versions_replaced_is_cleared_away(hub: Hub) -> None:
+    hub.sync(stages=["fetch"])
+    key = next(iter_batches(hub.lake.list(""), "raw"))
+    hub.lake.put(key, hub.lake.get(key)[:-9])
+    hub.sync()
+    hub.sync()
+    assert hub.sync(retry_failed=True).state == "ok"
+    assert key not in set(hub.lake.list(""))
+    assert not any(batch.dead for batch in hub.retention.batches(NAME))
+    assert hub.index.texts() == hub.expected()
+
+
 def test_a_corrupt_chunked_batch_heals_too(hub: Hub) -> None:
     hub.sync(stages=["fetch", "chunk"])
     key = next(iter_batches(hub.lake.list(""), "chunked"))

@@ -253,6 +253,7 @@ class FetchCommit:
     """All that one commit of a fetch changes. `cursor` None keeps the stored one.
 
     `key` is the object written for `batch`, offered to `stage`; both None when there was nothing to store.
+    `complete`: the fetch came to its end, so that every container without a gap is known as of `at`.
     """
 
     source: SourceName
@@ -265,6 +266,7 @@ class FetchCommit:
     cursor: Cursor | None
     revision: int
     at: datetime
+    complete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +314,7 @@ class FetchLedger(Protocol):
         ...
 
     def abandoned(self, source: SourceName) -> list[OpenBatch]:
-        """Batches opened and never committed by a run that is over."""
+        """Batches opened and never committed by a run that is over, and dead letters that newer ones replaced."""
         ...
 
     def drop(self, source: SourceName, batch: OpenBatch) -> None:

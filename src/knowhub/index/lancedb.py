@@ -25,6 +25,7 @@ from knowhub.index import rows
 from knowhub.index.acls import NOBODY, KnownAcls, new_acls
 from knowhub.index.conditions import admitted, any_of, conditions, quoted
 from knowhub.index.fusion import Matches, Ranking, fuse
+from knowhub.index.loading import load_lancedb
 from knowhub.index.narrow import Admitted, NarrowVectors
 from knowhub.index.selection import select
 from knowhub.index.words import identifiers, terms
@@ -174,12 +175,11 @@ class LanceIndex:
 
     @cached_property
     def _connection(self) -> lancedb.DBConnection:
-        import lancedb
-
         # Zero: every read asks for the newest version, which other processes may have written.
-        return lancedb.connect(
+        connection: lancedb.DBConnection = load_lancedb().connect(
             self._uri, read_consistency_interval=timedelta(0), storage_options=self._storage_options or None
         )
+        return connection
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:

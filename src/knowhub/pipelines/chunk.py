@@ -32,6 +32,7 @@ class StageReport:
     """What a stage did. `errors` are sentences about whole batches that must be tried again."""
 
     documents: int = 0
+    removed: int = 0
     chunks: int = 0
     failed: int = 0
     errors: tuple[str, ...] = ()
@@ -55,7 +56,8 @@ def chunk_pending(
         key = chunked_key(source, raw.id, raw.timestamp)
         lake.put(key, encode_chunked(chunked))
         ledger.finish("chunk", pending, outcomes, next_key=key)
-        report.documents += len(chunked.documents)
+        report.documents += sum(document.document is not None for document in chunked.documents)
+        report.removed += sum(document.document is None for document in chunked.documents)
         report.chunks += sum(len(document.chunks) for document in chunked.documents)
         report.failed += sum(outcome.state == "failed" for outcome in outcomes)
     progress.update("chunk", source, len(waiting), len(waiting))

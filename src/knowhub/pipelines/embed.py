@@ -80,7 +80,8 @@ def _embed_batch(
     entries, outcomes = embed_documents(fresh, embedder)
     index.replace(entries)
     ledger.finish("embed", pending, outcomes, next_key=None)
-    report.documents += len(entries)
+    report.documents += sum(entry.chunked.document is not None for entry in entries)
+    report.removed += sum(entry.chunked.document is None for entry in entries)
     report.chunks += sum(len(entry.chunked.chunks) for entry in entries)
     report.failed += sum(outcome.state == "failed" for outcome in outcomes)
 

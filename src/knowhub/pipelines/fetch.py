@@ -402,6 +402,7 @@ class Fetch:
                 cursor=cursor,
                 revision=self._revision,
                 at=now,
+                complete=last,
             ),
         )
         self._written |= {item for item, change in self._changes.items() if change.in_batch}

@@ -135,7 +135,7 @@ def _run(
     holes += chunked.errors + embedded.errors
     if "embed" in stages and not embedded.errors:
         holes += find_dead_letters(parts.retention, name)
-    if embedded.documents:
+    if embedded.documents or embedded.removed:
         holes += find_differences(parts.index(), ledgers.items, name)
     state: RunState = "failed" if error else "incomplete" if holes else "ok"
     return SyncReport(name, state, fetched, chunked, embedded, holes, error)
@@ -170,7 +170,7 @@ def _embed(parts: Syncing) -> StageReport:
         default_acl=parts.acl,
         progress=parts.progress,
     )
-    if report.documents:
+    if report.documents or report.removed:
         index.maintain(purge=False)
     return report
 

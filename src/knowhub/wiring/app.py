@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 from knowhub.core.errors import ConfigurationError, CorruptObject, KnowhubError, NotFound
 from knowhub.core.ports import (
-    FetchCommit,
-    ItemChange,
     Progress,
     Run,
     StoredBatch,
@@ -24,7 +22,6 @@ from knowhub.core.types import (
     Acl,
     Answer,
     ChunkedDocument,
-    ContainerId,
     Filters,
     Hit,
     ObjectKey,
@@ -36,16 +33,15 @@ from knowhub.core.types import (
     document_id,
 )
 from knowhub.formats.batches import (
-    chunked_key,
     decode_chunked,
     decode_raw,
-    encode_chunked,
     raw_key,
     source_of,
 )
 from knowhub.pipelines.ask import ask, search
 from knowhub.pipelines.chunk import StageReport, item_of
-from knowhub.pipelines.fetch import FetchLimits, FetchReport, KnownItems, require_ledger, sweep
+from knowhub.pipelines.fetch import FetchLimits, FetchReport, sweep
+from knowhub.pipelines.hand_in import hand_in
 from knowhub.pipelines.reindex import Reindexing, reindex, write_off_source
 from knowhub.pipelines.retention import Forgetting, forget_items, forget_source, prune
 from knowhub.pipelines.sync import (
@@ -238,33 +234,15 @@ class App:
                 f"{name} fetches its documents itself: the next sync would delete what is handed in",
                 cure='Hand in for a source of type = "imported".',
             )
-        fetching, clock = self._adapters.ledgers.fetching, self._adapters.clock
-        with leased(self._adapters.ledgers.leases, name) as lease:
-            known = KnownItems(self._adapters.ledgers.items.stored(name))
-            sweep(name, lake=self._adapters.lake, ledger=fetching)
-            require_ledger(name, known, lake=self._adapters.lake, ledger=fetching)
-            opened = fetching.open_batch(name, lease, clock())
-            batch = decode_chunked(data, ObjectKey(str(file)), default_acl=connected.acl, sequence=opened.sequence)
-            key = chunked_key(name, opened.id, opened.timestamp)
-            documents = tuple(d for d in batch.documents if item_of(d) not in known.forgotten)
-            # Under the id that the ledger gave it: ids of other systems may repeat.
-            self._adapters.lake.put(key, encode_chunked(replace(batch, id=opened.id, documents=documents)))
-            fetching.commit_fetch(
-                lease,
-                FetchCommit(
-                    source=name,
-                    batch=opened,
-                    key=key,
-                    stage="embed",
-                    items=[_handed_in(d) for d in documents],
-                    counts=(),
-                    gone=(),
-                    cursor=None,
-                    revision=fetching.cursor(name).revision,
-                    at=clock(),
-                ),
-            )
-        return key
+        return hand_in(
+            name,
+            data,
+            called=str(file),
+            acl=connected.acl,
+            lake=self._adapters.lake,
+            ledgers=self._adapters.ledgers,
+            clock=self._adapters.clock,
+        )
 
     # ── search and ask ───────────────────────────────────────────────────────────────────────────────
 
@@ -281,18 +259,30 @@ class App:
             text,
             mode=mode,
             top_k=top_k,
-            filters=filters or Filters(),
+            filters=self._resolved(filters or Filters()),
             viewer=viewer,
             now=self._adapters.clock(),
             embedder=lambda: self._adapters.query_embedder,
             index=self._adapters.index,
         )
 
+    def _resolved(self, filters: Filters) -> Filters:
+        """Containers by the names that people know them by. Raises NotFound for a source that nobody knows."""
+        known = self._known_sources()
+        for name in filters.sources:
+            self._require_known(name, known)
+        if not filters.containers:
+            return filters
+        rows = [row for name in known for row in self._adapters.ledgers.reports.coverage(name)]
+        meant = {_plain(name) for name in filters.containers}
+        found = tuple(row.container for row in rows if {row.container, _plain(row.name)} & meant)
+        return replace(filters, containers=found or filters.containers)
+
     def ask(self, question: str, *, viewer: Viewer, filters: Filters | None = None) -> Answer:
         return ask(
             question,
             candidates=self._settings.search.candidates,
-            filters=filters or Filters(),
+            filters=self._resolved(filters or Filters()),
             viewer=viewer,
             now=self._adapters.clock(),
             embedder=lambda: self._adapters.query_embedder,
@@ -304,15 +294,23 @@ class App:
 
     def status(self, names: Sequence[str] = (), *, problems: int = 20, verify: bool = False) -> list[SourceStatus]:
         """Coverage as the ledger knows it; `verify` also compares the index with the ledger."""
-        configured = self._adapters.source_names
-        everything = configured + [name for name in self._adapters.retention.sources() if name not in configured]
+        configured, known = self._adapters.source_names, self._known_sources()
         for name in names:
-            if name not in everything:
-                raise NotFound(f"there is no source {name}", cure=f"Known: {', '.join(everything) or 'none'}.")
+            self._require_known(name, known)
         return [
             self._status(name, name in configured, problems, verify)
-            for name in ([SourceName(name) for name in names] or everything)
+            for name in ([SourceName(name) for name in names] or known)
         ]
+
+    def _known_sources(self) -> list[SourceName]:
+        """Those configured, then those that are not any more and have left something."""
+        configured = self._adapters.source_names
+        return configured + [name for name in self._adapters.retention.sources() if name not in configured]
+
+    @staticmethod
+    def _require_known(name: str, known: Sequence[str]) -> None:
+        if name not in known:
+            raise NotFound(f"there is no source {name}", cure=f"Known: {', '.join(known) or 'none'}.")
 
     def _status(self, name: SourceName, configured: bool, problems: int, verify: bool) -> SourceStatus:
         reports = self._adapters.ledgers.reports
@@ -522,18 +520,8 @@ class App:
         return item
 
 
-def _handed_in(chunked: ChunkedDocument) -> ItemChange:
-    document = chunked.document
-    return ItemChange(
-        item=item_of(chunked),
-        container=document.container if document else ContainerId(""),
-        version="handed in",
-        location=document.location if document else "",
-        parts=1,
-        state="pending",
-        deleted=document is None,
-        in_batch=True,
-    )
+def _plain(name: str) -> str:
+    return name.removeprefix("#").casefold()
 
 
 def _find(subject: str, look: Callable[[], object]) -> Finding:

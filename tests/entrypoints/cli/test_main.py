@@ -243,3 +243,37 @@ def test_a_file_that_cannot_be_written_is_one_sentence(folder: Path, capsys: pyt
     code, _, err = command(capsys, "export", "nowhere/all.jsonl")
     assert code == 1
     assert err.startswith("nowhere/all.jsonl cannot be written")
+
+
+def test_what_is_meant_for_all_commands_may_follow_the_command(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command(capsys, "init", "docs")
+    monkeypatch.chdir(folder.parent)
+    code, _, err = command(capsys, "sync", "--config", str(folder / "knowhub.toml"))
+    assert (code, err) == (0, "")
+
+
+def test_a_failed_sync_is_not_forgotten_by_status(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command(capsys, "init", "docs")
+    assert command(capsys, "status")[0] == INCOMPLETE
+    command(capsys, "sync")
+    assert command(capsys, "status")[0] == 0
+    (folder / "docs").rename(folder / "unmounted")
+    command(capsys, "sync")
+    assert command(capsys, "status")[0] == INCOMPLETE
+
+
+def test_containers_are_known_by_id_and_by_name_and_sources_must_exist(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command(capsys, "init", "docs")
+    command(capsys, "sync")
+    for container in (".", "(Top Folder)"):
+        assert as_json(capsys, "search", "hotel", "--container", container)["hits"]
+    assert command(capsys, "search", "hotel", "--container", "elsewhere")[0] == NOTHING_FOUND
+    assert command(capsys, "search", "hotel", "--source", "nope") == (
+        1,
+        "",
+        "there is no source nope. Known: docs.\n",
+    )

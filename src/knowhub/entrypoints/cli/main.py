@@ -307,7 +307,7 @@ def status(
     with _app(quiet=True) as app:
         found = app.status(sources or (), verify=verify)
     output.status(found, detailed=bool(sources), json=json)
-    if any(one.holes or one.dead_letters for one in found):
+    if any(one.holes or one.dead_letters or one.run is None or one.run.state != "ok" for one in found):
         raise typer.Exit(INCOMPLETE)
 
 
@@ -391,7 +391,7 @@ def run(words: list[str]) -> int:
 
     json = "--json" in words
     try:
-        cli(words)
+        cli(_global_first(words))
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
         if code == INTERRUPTED:  # what Typer makes of an interrupt
@@ -404,6 +404,22 @@ def run(words: list[str]) -> int:
         sentence = f"Unexpected {type(error).__name__}: {error}. Run again with --debug to see where"
         return _failed(sentence, error, json=json)
     return 0
+
+
+def _global_first(words: list[str]) -> list[str]:
+    """`knowhub status --config FILE` as people type it: what is meant for all commands goes before the command."""
+    moved, rest = [], []
+    left = iter(words)
+    for word in left:
+        if word == "--":
+            rest += [word, *left]
+        elif word == "--config":
+            moved += [word, *([value] if (value := next(left, None)) is not None else [])]
+        elif word == "--debug" or word.startswith("--config="):
+            moved.append(word)
+        else:
+            rest.append(word)
+    return moved + rest
 
 
 def _failed(sentence: str, error: Exception, *, json: bool) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _SNIPPET = 240
 _PIPE_WIDTH = 200
+_COLUMNS = ("source", "container", "exists", "searchable", "filtered", "failed", "pending", "as of", "last run")
+_NUMBERS = ("exists", "searchable", "filtered", "failed", "pending")
+_IF_ANY = ("filtered", "failed", "pending")
 _STATES = {"ok": "[green]ok[/]", "incomplete": "[yellow]incomplete[/]", "failed": "[red]failed[/]"}
 
 
@@ -84,7 +87,9 @@ def syncs(reports: Sequence[SyncReport], *, json: bool) -> None:
         fetched, embedded = report.fetched, report.embedded
         facts = [f"{fetched.changed} changed", f"{fetched.deleted} deleted"]
         facts += [f"{fetched.skipped} left out"] if fetched.skipped else []
-        facts += [f"{embedded.documents} documents, {embedded.chunks} chunks embedded"] if embedded.documents else []
+        if embedded.documents:
+            documents, chunks = _count(embedded.documents, "document"), _count(embedded.chunks, "chunk")
+            facts.append(f"{documents} in {chunks} made searchable")
         console.print(f"{_STATES[report.state]} [bold]{escape(report.source)}[/]: {', '.join(facts)}")
         if report.error:
             console.print(f"   [red]{escape(report.error)}[/]")
@@ -107,7 +112,8 @@ def rebuilt(report: StageReport, *, json: bool) -> None:
     if json:
         return print_json(report)
     console = _console()
-    console.print(f"Rebuilt the index: {report.documents} documents, {report.chunks} chunks, {report.failed} failed.")
+    done = f"{_count(report.documents, 'document')}, {_count(report.chunks, 'chunk')}, {report.failed} failed"
+    console.print(f"Rebuilt the index: {done}.")
     for error in report.errors:
         console.print(f"   [yellow]{escape(error)}[/]")
     return None
@@ -166,10 +172,10 @@ def answer(given: Answer, *, json: bool) -> None:
         return print_json(fields)
     console = _console()
     if given.found:
-        for citation in given.citations:
-            _quote(console, citation)
         if given.conflict:
             console.print(f"[yellow]{escape(given.conflict)}[/]")
+        for citation in given.citations:
+            _quote(console, citation)
         for citation in given.elsewhere:
             _quote(console, citation)
         return None
@@ -202,38 +208,40 @@ def status(found: Sequence[SourceStatus], *, detailed: bool, json: bool) -> None
     if json:
         return print_json({"sources": [_status_json(one) for one in found]})
     console = _console()
+    rows = [row for one in found for row in _status_rows(one, detailed)]
+    # A column of nothing but zeros would only push the others off a narrow screen.
+    shown = [i for i, title in enumerate(_COLUMNS) if title not in _IF_ANY or any(row[i] != "0" for row in rows)]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("source", "container", "exists", "searchable", "filtered", "failed", "pending", "as of", "last run"):
-        right = title in ("exists", "searchable", "filtered", "failed", "pending")
-        table.add_column(title, justify="right" if right else "left")
-    for one in found:
-        _status_rows(table, one, detailed)
+    for title in (_COLUMNS[i] for i in shown):
+        table.add_column(title, justify="right" if title in _NUMBERS else "left", no_wrap=title != "container")
+    for row in rows:
+        table.add_row(*(row[i] for i in shown))
     console.print(table)
     for one in found:
         _reasons(console, one)
     return None
 
 
-def _status_rows(table: Table, one: SourceStatus, detailed: bool) -> None:
+def _status_rows(one: SourceStatus, detailed: bool) -> Iterator[tuple[str, ...]]:
     ran = _STATES.get(one.run.state, one.run.state) if one.run else "[dim]never[/]"
+    name = f"[bold]{escape(one.source)}[/]"
     if not one.coverage:
-        table.add_row(escape(one.source), "", "?", "0", "0", "0", "0", "", ran)
+        yield name, "", "?", "0", "0", "0", "0", "", ran
         return
-    _row(table, f"[bold]{escape(one.source)}[/]", f"{len(one.coverage)} in all", one.coverage, ran)
-    shown = one.coverage if detailed else [row for row in one.coverage if not row.whole]
-    for row in shown:
-        _row(table, "", escape(row.name), [row], "" if row.whole else "[yellow]not whole[/]")
+    yield _row(name, f"{len(one.coverage)} in all", one.coverage, ran)
+    for row in one.coverage if detailed else [row for row in one.coverage if not row.whole]:
+        yield _row("", escape(row.name), [row], "" if row.whole else "[yellow]not whole[/]")
 
 
-def _row(table: Table, source: str, container: str, rows: Sequence[ContainerCoverage], ran: str) -> None:
+def _row(source: str, container: str, rows: Sequence[ContainerCoverage], ran: str) -> tuple[str, ...]:
     expected = [row.expected for row in rows]
     known = [count for count in expected if count is not None]
     times = [row.seen_at for row in rows if row.seen_at]
     failed = sum(sum(row.failed.values()) for row in rows)
-    table.add_row(
+    return (
         source,
         container,
-        f"{sum(known):,}" + ("+?" if None in expected else ""),
+        "?" if not known else f"{sum(known):,}" + ("+?" if None in expected else ""),
         f"{sum(row.searchable for row in rows):,}",
         f"{sum(sum(row.filtered.values()) for row in rows):,}",
         f"[red]{failed:,}[/]" if failed else "0",
@@ -241,6 +249,10 @@ def _row(table: Table, source: str, container: str, rows: Sequence[ContainerCove
         _age(min(times)) if times else "",
         ran,
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _age(time: datetime) -> str:
@@ -264,7 +276,7 @@ def _reasons(console: Console, one: SourceStatus) -> None:
         console.print(f"[bold]{escape(one.source)}[/] [red]failed[/] {escape(name)}: {escape(item.reason)}")
     for batch in one.dead_letters:
         console.print(
-            f"[bold]{escape(one.source)}[/] [red]dead letter[/] {escape(batch.key)}: {escape(batch.error)}."
+            f"[bold]{escape(one.source)}[/] [red]dead letter[/]: {escape(batch.error)}."
             f" After the cure: `knowhub sync {escape(one.source)} --retry-failed`."
         )
     for hole in one.holes:
@@ -316,13 +328,13 @@ def shown(found: Shown, *, json: bool) -> None:
 def exported(out: Path, count: int, *, json: bool) -> None:
     if json:
         return print_json({"file": str(out), "documents": count})
-    return _console().print(f"Wrote {count} documents to {escape(str(out))}.")
+    return _console().print(f"Wrote {_count(count, 'document')} to {escape(str(out))}.")
 
 
 def forgotten(name: str, objects: int, *, json: bool) -> None:
     if json:
         return print_json({"forgotten": name, "objects_changed": objects})
-    return _console().print(f"Erased {escape(name)} from the index and from {objects} objects of the lake.")
+    return _console().print(f"Erased {escape(name)} from the index and from {_count(objects, 'object')} of the lake.")
 
 
 # ── evaluation ───────────────────────────────────────────────────────────────────────────────────────

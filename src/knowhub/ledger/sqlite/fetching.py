@@ -13,6 +13,12 @@ from knowhub.core.types import SourceName
 from knowhub.ledger.sqlite.database import Database
 from knowhub.ledger.sqlite.leases import require
 
+_OVER = (
+    "(stage = 'open' OR dead = 1 AND NOT EXISTS (SELECT 1 FROM items"
+    " WHERE items.source = batches.source AND items.sequence = batches.sequence))"
+)
+"""Never committed, or a dead letter all of whose items have newer versions."""
+
 
 class SqliteFetchLedger:
     def __init__(self, database: Database) -> None:
@@ -70,6 +76,10 @@ class SqliteFetchLedger:
             connection.executemany(
                 "DELETE FROM containers WHERE source = ? AND container = ?", [(source, c) for c in commit.gone]
             )
+            if commit.complete:
+                connection.execute(
+                    "UPDATE containers SET seen_at = ? WHERE source = ? AND gap = ''", (commit.at.isoformat(), source)
+                )
         return commit.revision + 1
 
     @staticmethod
@@ -85,14 +95,14 @@ class SqliteFetchLedger:
 
     def abandoned(self, source: SourceName) -> list[OpenBatch]:
         rows = self._database.rows(
-            "SELECT id, sequence, timestamp FROM batches WHERE source = ? AND stage = 'open'", (source,)
+            f"SELECT id, sequence, timestamp FROM batches WHERE source = ? AND {_OVER}", (source,)
         )
         return [OpenBatch(id, sequence, datetime.fromisoformat(timestamp)) for id, sequence, timestamp in rows]
 
     def drop(self, source: SourceName, batch: OpenBatch) -> None:
         with self._database.transaction() as connection:
             connection.execute(
-                "DELETE FROM batches WHERE source = ? AND sequence = ? AND stage = 'open'", (source, batch.sequence)
+                f"DELETE FROM batches WHERE source = ? AND sequence = ? AND {_OVER}", (source, batch.sequence)
             )
 
 

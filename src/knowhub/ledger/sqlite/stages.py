@@ -54,7 +54,9 @@ class SqliteStageLedger:
     def revive(self, source: SourceName) -> int:
         with self._database.transaction() as connection:
             return connection.execute(
-                "UPDATE batches SET dead = 0, attempts = 0 WHERE source = ? AND dead = 1", (source,)
+                "UPDATE batches SET dead = 0, attempts = 0 WHERE source = ? AND dead = 1 AND EXISTS (SELECT 1 FROM items"
+                " WHERE items.source = batches.source AND items.sequence = batches.sequence)",
+                (source,),
             ).rowcount
 
     def indexed(self, source: SourceName, items: Sequence[ItemId]) -> Mapping[ItemId, int]:
