@@ -155,6 +155,14 @@ class LedgerContract:
             books.stages.finish("chunk", batch, [outcome], next_key=None)
         assert books.stages.indexed(NAME, [ItemId("a"), ItemId("never")]) == {"a": new.sequence}
 
+    def test_what_could_not_be_read_since_is_not_green_because_an_older_version_arrives(self, books: Books) -> None:
+        batch = books.commit(change())
+        assert batch
+        books.commit(change(state="failed", reason="403", version=""))
+        books.index(batch.sequence)
+        (item,) = books.items.stored(NAME)
+        assert (item.state, item.reason, item.indexed) == ("failed", "403", True)
+
     def test_finishing_twice_counts_once(self, books: Books) -> None:
         batch = books.commit(change())
         assert batch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -65,6 +66,9 @@ if TYPE_CHECKING:
 
 REINDEX = "the index"
 """The lease that one rebuild holds at a time, and nothing is erased beside it; no source has such a name."""
+
+
+log = logging.getLogger(__name__)
 
 
 class Silent:
@@ -142,8 +146,12 @@ class App:
                 if len(chosen) == 1:
                     raise
                 # What is wrong with one source, or held by another process, must not keep the others waiting.
-                empty = FetchReport(), StageReport(), StageReport()
-                report = SyncReport(name, "failed", *empty, (), str(error))
+                report = _failed(name, str(error))
+            except Exception as error:
+                if len(chosen) == 1:
+                    raise
+                log.exception("fault in a sync", extra={"source": name})
+                report = _failed(name, f"Unexpected {type(error).__name__}: {error}")
             else:
                 report = self._pruned(report)
             yield self._judged(report, "embed" in stages)
@@ -518,6 +526,10 @@ class App:
         if name not in (id, item.item, item.location, item.title):
             raise NotFound(f"{name} is only the end of a name", cure=f"Did you mean {id}?")
         return item
+
+
+def _failed(name: SourceName, error: str) -> SyncReport:
+    return SyncReport(name, "failed", FetchReport(), StageReport(), StageReport(), (), error)
 
 
 def _plain(name: str) -> str:

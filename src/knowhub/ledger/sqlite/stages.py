@@ -54,8 +54,8 @@ class SqliteStageLedger:
     def revive(self, source: SourceName) -> int:
         with self._database.transaction() as connection:
             return connection.execute(
-                "UPDATE batches SET dead = 0, attempts = 0 WHERE source = ? AND dead = 1 AND EXISTS (SELECT 1 FROM items"
-                " WHERE items.source = batches.source AND items.sequence = batches.sequence)",
+                "UPDATE batches SET dead = 0, attempts = 0 WHERE source = ? AND dead = 1 AND EXISTS"
+                " (SELECT 1 FROM items WHERE items.source = batches.source AND items.sequence = batches.sequence)",
                 (source,),
             ).rowcount
 
@@ -74,6 +74,7 @@ class SqliteStageLedger:
 
 
 def _record(connection: sqlite3.Connection, source: SourceName, outcome: Outcome) -> None:
+    """A state only ends the waiting: what a fetch has said since (failed, left out, forgotten) stands."""
     if outcome.indexed is not None:
         connection.execute(
             "UPDATE items SET indexed = ?, indexed_sequence = ?"
@@ -83,7 +84,7 @@ def _record(connection: sqlite3.Connection, source: SourceName, outcome: Outcome
     if outcome.state is not None:
         connection.execute(
             "UPDATE items SET state = ?, reason = ?, title = CASE WHEN ? = '' THEN title ELSE ? END"
-            " WHERE source = ? AND item = ? AND sequence = ? AND deleted = 0 AND reason <> ?",
+            " WHERE source = ? AND item = ? AND sequence = ? AND deleted = 0 AND state = 'pending'",
             (
                 outcome.state,
                 outcome.reason,
@@ -92,6 +93,5 @@ def _record(connection: sqlite3.Connection, source: SourceName, outcome: Outcome
                 source,
                 outcome.item,
                 outcome.sequence,
-                FORGOTTEN,
             ),
         )
