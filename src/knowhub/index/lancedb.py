@@ -52,6 +52,8 @@ _NARROW_SHARE = 0.2
 _FEW_ROWS = 5_000
 _BESIDE_SHARE = 0.02
 _FRAGMENTS = 16
+_SAMPLES = 48
+"""Vectors a partition to train an index on; LanceDB's 256 are most of a small table, held in memory at once."""
 _KEPT_VERSIONS = timedelta(hours=1)
 _AT_ONCE = timedelta(milliseconds=1)
 _ATTEMPTS = 5
@@ -428,6 +430,9 @@ def _swap(chunks: Table, fresh: pa.Table, theirs: str) -> None:
     if not fresh.num_rows:
         chunks.delete(theirs)
         return
+    if not chunks.count_rows(theirs):
+        chunks.add(fresh)  # a merge reads the whole table; what is new to it needs none
+        return
     merge = chunks.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
     merge.when_not_matched_by_source_delete(theirs).execute(fresh)
 
@@ -454,4 +459,6 @@ def _index(chunks: Table, *, anew: bool) -> None:
         partitions = max(64, int(count**0.5))
         width = chunks.schema.field("vector").type.list_size
         kind = IvfRq if width % 8 == 0 else IvfSq
-        chunks.create_index("vector", config=kind(distance_type="dot", num_partitions=partitions), replace=True)
+        chunks.create_index(
+            "vector", config=kind(distance_type="dot", num_partitions=partitions, sample_rate=_SAMPLES), replace=True
+        )
