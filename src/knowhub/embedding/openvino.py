@@ -29,11 +29,6 @@ SLICE = 4096
 TOKENIZED_AT_ONCE = 512
 
 
-def _processors() -> int:
-    """Those this process may use, where the system says; else all."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class Encoder(Protocol):
     """A sentence encoder before it is loaded. Reading its attributes reads no weights.
 
@@ -95,7 +90,7 @@ class OpenVinoEmbedder:
 
 def _cores() -> int:
     """Those that this process may use, where the system can say."""
-    return _processors() if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Session:
