@@ -314,7 +314,7 @@ class FetchLedger(Protocol):
         ...
 
     def abandoned(self, source: SourceName) -> list[OpenBatch]:
-        """Batches opened and never committed by a run that is over, and dead letters that newer ones replaced."""
+        """Batches opened and never committed by a run that is over, and unreadable ones that newer ones replaced."""
         ...
 
     def drop(self, source: SourceName, batch: OpenBatch) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 from knowhub.core.errors import AccessDenied, CorruptObject, KnowhubError, TransientError
 
 SCHEMA_VERSION = 1
+LOST = 2
+"""`batches.dead` of a dead letter whose object cannot be read; of all others it is 1."""
 _BUSY_TIMEOUT_MS = 30_000
 
 _SCHEMA = """

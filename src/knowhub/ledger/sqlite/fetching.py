@@ -10,14 +10,14 @@ from datetime import datetime
 from knowhub.core.errors import CursorMoved
 from knowhub.core.ports import FetchCommit, ItemChange, LeaseToken, OpenBatch, StoredCursor
 from knowhub.core.types import SourceName
-from knowhub.ledger.sqlite.database import Database
+from knowhub.ledger.sqlite.database import LOST, Database
 from knowhub.ledger.sqlite.leases import require
 
 _OVER = (
-    "(stage = 'open' OR dead = 1 AND NOT EXISTS (SELECT 1 FROM items"
+    f"(stage = 'open' OR dead = {LOST} AND NOT EXISTS (SELECT 1 FROM items"
     " WHERE items.source = batches.source AND items.sequence = batches.sequence))"
 )
-"""Never committed, or a dead letter all of whose items have newer versions."""
+"""Never committed, or unreadable while all of its items have newer versions."""
 
 
 class SqliteFetchLedger:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from knowhub.core.ports import FORGOTTEN, Outcome, PendingBatch, Stage
 from knowhub.core.types import ItemId, ObjectKey, SourceName
-from knowhub.ledger.sqlite.database import Database
+from knowhub.ledger.sqlite.database import LOST, Database
 
 _VARIABLES = 500
 
@@ -41,7 +41,7 @@ class SqliteStageLedger:
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE batches SET attempts = attempts + 1, error = ?, dead = ? WHERE source = ? AND sequence = ?",
-                (error, dead, batch.source, batch.sequence),
+                (error, LOST if lost else int(dead), batch.source, batch.sequence),
             )
             if lost:
                 # A deletion that was lost on its way to the index is made again by the next listing.
@@ -54,7 +54,7 @@ class SqliteStageLedger:
     def revive(self, source: SourceName) -> int:
         with self._database.transaction() as connection:
             return connection.execute(
-                "UPDATE batches SET dead = 0, attempts = 0 WHERE source = ? AND dead = 1 AND EXISTS"
+                "UPDATE batches SET dead = 0, attempts = 0 WHERE source = ? AND dead > 0 AND EXISTS"
                 " (SELECT 1 FROM items WHERE items.source = batches.source AND items.sequence = batches.sequence)",
                 (source,),
             ).rowcount
