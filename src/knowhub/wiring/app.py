@@ -274,6 +274,11 @@ class App:
             index=self._adapters.index,
         )
 
+    def around(self, hit: Hit, *, viewer: Viewer, radius: int) -> list[Hit]:
+        """The chunks of a hit's document from `radius` before it to `radius` after it, itself included, in order."""
+        chunks = self._adapters.index.read(hit.chunk.document, viewer=viewer)
+        return [one for one in chunks if abs(one.chunk.ordinal - hit.chunk.ordinal) <= radius]
+
     def _resolved(self, filters: Filters) -> Filters:
         """Containers by the names that people know them by. Raises NotFound for a source that nobody knows."""
         known = self._known_sources()

@@ -277,3 +277,15 @@ def test_containers_are_known_by_id_and_by_name_and_sources_must_exist(
         "",
         "there is no source nope. Known: docs.\n",
     )
+
+
+def test_a_hit_can_be_shown_with_what_stands_around_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    long = "\n\n".join(f"# Part {n}\n\n" + f"Sentence number {n} of the manual. " * 25 for n in range(5))
+    (folder / "docs" / "manual.md").write_text(long)
+    command(capsys, "init", "docs")
+    command(capsys, "sync")
+    (hit, *_) = as_json(capsys, "search", "sentence number 2", "--mode", "lexical", "--around", "1")["hits"]
+    assert hit["text"] in hit["around"]
+    assert 2 <= len(hit["around"]) <= 3
+    assert as_json(capsys, "search", "hotel")["hits"][0]["around"] == []
+    assert "Part 1" in command(capsys, "search", "sentence number 2", "--top", "1", "--around", "20")[1]

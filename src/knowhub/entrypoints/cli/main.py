@@ -249,6 +249,7 @@ def search(
     text: str,
     mode: Annotated[Mode, typer.Option("--mode", help="By words, by meaning, or both.")] = Mode.hybrid,
     top: Annotated[int, typer.Option("--top", min=1, max=1000, help="How many hits.")] = 10,
+    around: Annotated[int, typer.Option("--around", min=0, max=20, help="Show so many chunks before and after.")] = 0,
     source: Source = None,
     kind: Kind = None,
     container: Container = None,
@@ -263,8 +264,10 @@ def search(
 
     filters = _filters(source, kind, container, author, since, until)
     with _app(quiet=json) as app:
-        hits = app.search(text, viewer=app.me(as_ or ()), mode=mode.value, top_k=top, filters=filters)
-    output.hits(text, hits, json=json)
+        viewer = app.me(as_ or ())
+        hits = app.search(text, viewer=viewer, mode=mode.value, top_k=top, filters=filters)
+        joined = [app.around(hit, viewer=viewer, radius=around) if around else [] for hit in hits]
+    output.hits(text, hits, joined, json=json)
     if not hits:
         raise typer.Exit(NOTHING_FOUND)
 

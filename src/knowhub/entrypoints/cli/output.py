@@ -122,15 +122,22 @@ def rebuilt(report: StageReport, *, json: bool) -> None:
 # ── search and ask ───────────────────────────────────────────────────────────────────────────────────
 
 
-def hits(text: str, found: Sequence[Hit], *, json: bool) -> None:
+def hits(text: str, found: Sequence[Hit], joined: Sequence[Sequence[Hit]], *, json: bool) -> None:
+    """`joined`: for each hit the chunks around it, itself included, or none to show it alone."""
     if json:
-        return print_json({"query": text, "hits": [_hit(hit) for hit in found]})
+        around = [[chunk.chunk.text for chunk in chunks] for chunks in joined]
+        shown = [{**_hit(hit), "around": texts} for hit, texts in zip(found, around, strict=True)]
+        return print_json({"query": text, "hits": shown})
     console = _console()
     if not found:
         console.print("Nothing found.")
-    for number, hit in enumerate(found, 1):
+    for number, (hit, chunks) in enumerate(zip(found, joined, strict=True), 1):
         console.print(f"[bold]{number}. {escape(hit.title)}[/] [dim]{escape(_byline(hit))}[/]")
-        console.print(f"   {escape(_shortened(hit.chunk.text))}")
+        for one in chunks:
+            style = "bold" if one.chunk.id == hit.chunk.id else "dim"
+            console.print(f"[{style}]{escape(one.chunk.text)}[/]")
+        if not chunks:
+            console.print(f"   {escape(_shortened(hit.chunk.text))}")
         console.print(f"   [cyan]{escape(hit.link)}[/]", soft_wrap=True)
     return None
 
