@@ -205,6 +205,11 @@ class StoredBatch:
     dead: bool
     error: str
 
+    @property
+    def set_aside(self) -> bool:
+        """A dead letter that still holds an item's newest version, or a deletion that the index has not seen."""
+        return self.dead and self.newest > 0
+
 
 @dataclass(frozen=True, slots=True)
 class ContainerCoverage:

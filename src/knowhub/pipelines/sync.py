@@ -190,8 +190,8 @@ def find_holes(coverage: list[ContainerCoverage], stages: Collection[str] = STAG
 
 
 def find_dead_letters(retention: RetentionLedger, source: SourceName) -> tuple[str, ...]:
-    """Batches set aside that still hold somebody's newest version, or a deletion that the index has not seen."""
-    dead = [batch for batch in retention.batches(source) if batch.dead and batch.newest]
+    """One sentence for the batches that are set aside, if there are any."""
+    dead = [batch for batch in retention.batches(source) if batch.set_aside]
     if not dead:
         return ()
     which = f"{dead[0].key} and {len(dead) - 1} more batches are" if dead[1:] else f"{dead[0].key} is"

@@ -331,7 +331,7 @@ class App:
         holes = find_holes(coverage) + self._index_holes(name)
         if verify:
             holes += find_differences(self._adapters.index, self._adapters.ledgers.items, name)
-        dead = [batch for batch in self._adapters.retention.batches(name) if batch.dead and batch.newest]
+        dead = [batch for batch in self._adapters.retention.batches(name) if batch.set_aside]
         runs = reports.runs(name, 1)
         return SourceStatus(
             name,

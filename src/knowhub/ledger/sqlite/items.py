@@ -30,7 +30,7 @@ class SqliteItemLedger:
             f"SELECT {COLUMNS} FROM items WHERE source || ':' || item = :name OR location = :name OR title = :name"
             " ORDER BY source || ':' || item <> :name, deleted, source, item LIMIT 20"
         )
-        rows = self._database.rows(exact, {"name": name})  # type: ignore[arg-type]  # sqlite3 takes mappings too
+        rows = self._database.rows(exact, {"name": name})
         if not rows:
             ending = (
                 f"SELECT {COLUMNS} FROM items WHERE substr(location, -length(?)) = ? OR substr(item, -length(?)) = ?"
