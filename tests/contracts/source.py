@@ -25,6 +25,7 @@ from knowhub.core.types import (
     Checkpoint,
     ContainerGone,
     ContainerId,
+    Counted,
     Cursor,
     Failed,
     Fetched,
@@ -66,6 +67,9 @@ class LedgerModel:
 
     def items(self) -> Iterator[KnownItem]:
         return iter(list(self.known.values()))
+
+    def in_container(self, container: ContainerId) -> list[KnownItem]:
+        return [known for known in self.known.values() if known.container == container]
 
     def get(self, item: ItemId) -> KnownItem | None:
         return self.known.get(item)
@@ -117,7 +121,7 @@ class LedgerModel:
                     self._know(one.item, old.container, one.version, old.location)
                 case Checkpoint():
                     self.cursor = one.cursor
-                case Census() | ContainerGone() | Gap():
+                case Census() | Counted() | ContainerGone() | Gap():
                     pass
 
     def _settle(self, seen: list[Fetched]) -> None:

@@ -21,8 +21,10 @@ from knowhub.core.types import (
     Filters,
     Hit,
     ItemId,
+    Membership,
     ModelId,
     ObjectKey,
+    Person,
     RawRecord,
     SearchMode,
     SourceName,
@@ -54,6 +56,8 @@ class Known(Protocol):
 
     def items(self) -> Iterator[KnownItem]: ...
 
+    def in_container(self, container: ContainerId) -> Sequence[KnownItem]: ...
+
     def get(self, item: ItemId) -> KnownItem | None: ...
 
 
@@ -73,6 +77,18 @@ class Source(Protocol):
         RawRecord, Skipped, Failed or Unchanged, or is covered by the cursor. Raises TransientError or
         PermanentError when the source as a whole cannot be read; one bad item or container never does.
         """
+        ...
+
+
+class Directory(Protocol):
+    """Who holds a source's principals. A source with permissions of its own implements it beside `Source`."""
+
+    def people(self) -> Iterator[Person]:
+        """Accounts that exist now. Raises TransientError or PermanentError when they cannot be listed."""
+        ...
+
+    def memberships(self) -> Iterator[Membership]:
+        """What is true now, one a principal. A principal whose holders cannot be read is left out: nobody holds it."""
         ...
 
 

@@ -33,6 +33,10 @@ Payload = Mapping[str, Any]
 """Vendor JSON as it was returned. Only the source that fetched it looks inside."""
 
 
+ANYONE = Principal("anyone")
+"""Held by everybody, signed in or not."""
+
+
 def document_id(source: SourceName, item: ItemId) -> DocumentId:
     return DocumentId(f"{source}:{item}")
 
@@ -68,6 +72,23 @@ class Acl:
     def canonical(self) -> tuple[tuple[str, ...], ...]:
         """The same value for the same meaning: sorted, without repeated layers."""
         return tuple(sorted({tuple(sorted(layer)) for layer in self.layers}))
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account at a source. `email` only where the source itself vouches for it."""
+
+    principal: Principal
+    name: str
+    email: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Whoever holds one of `members` (persons, groups, `ANYONE`) holds `principal` too."""
+
+    principal: Principal
+    members: frozenset[Principal]
 
 
 # ── fetch ────────────────────────────────────────────────────────────────────────────────────────────
@@ -139,6 +160,15 @@ class Census:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """The number of parts in a container by the source's own count, which names no ids: nothing is deleted on it."""
+
+    container: ContainerId
+    name: str
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerGone:
     """The source listed all its containers and this one is no longer among them."""
 
@@ -156,15 +186,20 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """All yielded before it may be committed together with `cursor`."""
+    """All yielded before it may be committed together with `cursor`.
+
+    `last`: nothing follows. It is committed together with the deletions that this fetch's listings imply, and not
+    at all while those are held back; the time of a census belongs here, so that a lost one is made again.
+    """
 
     cursor: Cursor
+    last: bool = False
 
 
 Cursor = Mapping[str, Any]
 """A source's own watermark over stored work; JSON, opaque to everyone else."""
 
-Fetched = RawRecord | Skipped | Failed | Unchanged | Census | ContainerGone | Gap | Checkpoint
+Fetched = RawRecord | Skipped | Failed | Unchanged | Census | Counted | ContainerGone | Gap | Checkpoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from knowhub.core.types import (
     Checkpoint,
     ContainerGone,
     ContainerId,
+    Counted,
     Cursor,
     Failed,
     Fetched,
@@ -82,9 +83,16 @@ class KnownItems:
         self.stored = {item.item: item for item in everything if not item.deleted}
         self.forgotten = {item.item: item for item in everything if item.reason == FORGOTTEN}
         self.met: set[ItemId] = set()
+        self._by_container: dict[ContainerId, list[KnownItem]] = {}
 
     def items(self) -> Iterator[KnownItem]:
         return (_known(item) for item in self.stored.values())
+
+    def in_container(self, container: ContainerId) -> list[KnownItem]:
+        if not self._by_container:
+            for item in self.stored.values():
+                self._by_container.setdefault(item.container, []).append(_known(item))
+        return self._by_container.get(container, [])
 
     def get(self, item: ItemId) -> KnownItem | None:
         stored = self.stored.get(item)
@@ -152,6 +160,7 @@ class Fetch:
         self._bytes = 0
         self._changes: dict[ItemId, ItemChange] = {}
         self._censuses: dict[ContainerId, Census] = {}
+        self._counted: dict[ContainerId, Counted] = {}
         self._gone: set[ContainerId] = set()
         self._gaps: dict[ContainerId, Gap] = {}
         self._report = FetchReport()
@@ -162,17 +171,18 @@ class Fetch:
         require_ledger(self._source.name, self._known, lake=self._lake, ledger=self._ledger)
         stored = self._ledger.cursor(self._source.name)
         self._revision = stored.revision
-        cursor: Cursor | None = None
+        last: Cursor | None = None
         for fetched in self._source.fetch(stored.value, self._known):
-            if isinstance(fetched, Checkpoint):
+            if isinstance(fetched, Checkpoint) and fetched.last:
+                last = fetched.cursor
+            elif isinstance(fetched, Checkpoint):
                 # Censuses are settled at the end: a cursor that is ahead of them only costs a look next time.
-                cursor = fetched.cursor
-                self._commit(cursor)
+                self._commit(fetched.cursor)
             else:
                 self._take(fetched)
                 if len(self._changes) >= self._limits.batch_records or self._bytes >= self._limits.batch_bytes:
                     self._commit(None)
-        self._settle()
+        self._settle(last)
         return self._report
 
     # ── what the source yields ───────────────────────────────────────────────────────────────────────
@@ -190,6 +200,8 @@ class Fetch:
                 self._take_unchanged(fetched)
             case Census():
                 self._censuses[fetched.container] = fetched
+            case Counted():
+                self._counted[fetched.container] = fetched
             case ContainerGone():
                 self._gone.add(fetched.container)
             case Gap():
@@ -312,7 +324,7 @@ class Fetch:
 
     # ── what is gone ─────────────────────────────────────────────────────────────────────────────────
 
-    def _settle(self) -> None:
+    def _settle(self, cursor: Cursor | None) -> None:
         """Delete what complete listings no longer name, and write down what the source says exists."""
         missing = self._missing()
         held = self._held(missing)
@@ -324,7 +336,7 @@ class Fetch:
         if held:
             self._report.held = len(missing)
             counts = self._with_held(counts, missing)
-        self._commit(None, counts, () if held else tuple(self._gone), last=True)
+        self._commit(None if held else cursor, counts, () if held else tuple(self._gone), last=True)
 
     def _missing(self) -> list[StoredItem]:
         listed = {item for census in self._censuses.values() for item in census.items} | self._known.met
@@ -381,10 +393,11 @@ class Fetch:
         *,
         last: bool = False,
     ) -> None:
-        if not (self._changes or counts or gone or cursor is not None) and not last:
+        if not (self._changes or self._counted or counts or gone or cursor is not None) and not last:
             return
         name, now = self._source.name, self._clock()
         batch = key = None
+        counted = [ContainerCount(c.container, c.name, c.expected) for c in self._counted.values()]
         if self._lines:
             batch = self._ledger.open_batch(name, self._lease, now)
             key = raw_key(name, batch.id, batch.timestamp)
@@ -397,7 +410,7 @@ class Fetch:
                 key=key,
                 stage="chunk",
                 items=tuple(self._changes.values()),
-                counts=counts or (),
+                counts=(*counted, *(counts or ())),
                 gone=gone,
                 cursor=cursor,
                 revision=self._revision,
@@ -406,4 +419,4 @@ class Fetch:
             ),
         )
         self._written |= {item for item, change in self._changes.items() if change.in_batch}
-        self._lines, self._bytes, self._changes = [], 0, {}
+        self._lines, self._bytes, self._changes, self._counted = [], 0, {}, {}

@@ -40,8 +40,8 @@ class Connection:
         table = {key: value for key, value in self.table.items() if key != "type"}
         for name in given.keys() & table.keys():
             raise ConfigurationError(f"sources.{self.name}.{name}: unknown key")
-        fields = {field.name for field in dataclasses.fields(kind)}
-        if "readers" in fields:
+        required = {field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING}
+        if "readers" in required:
             table.setdefault("readers", list(self.configuration.settings.access.readers))
         return self.configuration.options(f"sources.{self.name}", kind, {**table, **given})
 

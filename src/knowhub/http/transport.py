@@ -1,0 +1,57 @@
+"""Where credentials are added: below the client, which logs and raises errors with the URL that it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cached_property
+from urllib.request import getproxies, proxy_bypass
+
+import httpx2
+
+from knowhub.http.auth import Authorize
+
+
+class AuthorisingTransport(httpx2.BaseTransport):
+    """Sends what belongs to `home` (origins) with credentials, all else without: a redirect takes none along.
+
+    Proxies are those of the system's settings.
+    """
+
+    def __init__(self, auth: Authorize, home: Collection[str]) -> None:
+        self._auth = auth
+        self._home = frozenset(home)
+        self._proxied: dict[str, httpx2.HTTPTransport] = {}
+
+    @cached_property
+    def _direct(self) -> httpx2.HTTPTransport:
+        return httpx2.HTTPTransport()
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        return self._towards(request.url).handle_request(self._authorised(request))
+
+    def close(self) -> None:
+        for transport in [self._direct, *self._proxied.values()]:
+            transport.close()
+
+    def _authorised(self, request: httpx2.Request) -> httpx2.Request:
+        url = request.url
+        if f"{url.scheme}://{url.netloc.decode('ascii')}".lower() not in self._home:
+            return request
+        auth = self._auth()
+        headers = request.headers.copy()
+        headers.update(auth.headers)
+        return httpx2.Request(
+            request.method,
+            url.copy_merge_params(auth.query) if auth.query else url,
+            headers=headers,
+            stream=request.stream,
+            extensions=request.extensions,
+        )
+
+    def _towards(self, url: httpx2.URL) -> httpx2.HTTPTransport:
+        proxy = "" if proxy_bypass(url.host) else getproxies().get(url.scheme, "")
+        if not proxy:
+            return self._direct
+        if proxy not in self._proxied:
+            self._proxied[proxy] = httpx2.HTTPTransport(proxy=httpx2.Proxy(proxy))
+        return self._proxied[proxy]
