@@ -269,8 +269,7 @@ class _Handler(BaseHTTPRequestHandler):
         if strike == "half":
             body = body[: len(body) // 2]
         self.send_response_only(answer.status)
-        self.send_header("Date", format_datetime(clock.now(), usegmt=True))
-        for name, value in answer.headers.items():
+        for name, value in {"Date": format_datetime(clock.now(), usegmt=True), **answer.headers}.items():
             self.send_header(name, value)
         if body:
             self.send_header("Content-Type", answer.content_type)

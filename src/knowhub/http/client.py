@@ -13,11 +13,12 @@ import weakref
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from json import loads
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit, urlunsplit
 
 from knowhub.core.errors import RateLimited
-from knowhub.http.auth import Authorize, no_auth
+from knowhub.http.auth import Auth, Authorize, no_auth
 from knowhub.http.clock import SYSTEM_CLOCK, Clock
 from knowhub.http.errors import TooLarge, Unavailable, Undecodable, rejection
 from knowhub.http.pacing import Pace, reset_s, retry_after_s
@@ -32,6 +33,8 @@ _USER_AGENT = "knowhub"
 _MAX_BODY = 256 * 2**20
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
 _NOT_MODIFIED = 304
+_SIGNED = "signed"
+"""Marks a request whose query may be a signature."""
 
 LimitOf = Callable[[Reply], float | None]
 """Seconds to wait if a reply is a refusal for asking too much (0: unknown, back off), None if it is something else."""
@@ -72,7 +75,7 @@ class Http:
         patience_s: float = 2 * 3600,
     ) -> None:
         self.base_url = base_url.rstrip("/")
-        self._auth = auth
+        self._auth = _Remembered(auth)
         self._clock = clock
         self._pace = pace or Pace(clock)
         self._limit_of = limit_of
@@ -123,18 +126,19 @@ class Http:
 
     def download(self, url: str, *, max_bytes: int, bucket: str = "") -> Download:
         """A file, at home or elsewhere. Raises TooLarge as soon as it is known, before the rest is read."""
-        request = self._client.build_request("GET", self._target(url, None), headers={"Accept": "*/*"})
+        headers, signed = {"Accept": "*/*"}, {_SIGNED: True}
+        request = self._client.build_request("GET", self._target(url, None), headers=headers, extensions=signed)
         reply = self._send(request, set(), bucket, None, limit=max_bytes, decode=False)
         return Download(reply.body, reply.headers.get("content-type", "").partition(";")[0].strip().lower())
 
     def here(self, url: str) -> str:
-        """An absolute link of a reply at our own base URL: behind a proxy the server names itself otherwise."""
-        base, target = urlsplit(self.base_url), urlsplit(url)
-        return urlunsplit((base.scheme, base.netloc, target.path, target.query, "")) if target.netloc else url
+        """A link of a reply (RFC 3986) at our own origin: behind a proxy the server names itself otherwise."""
+        base, target = urlsplit(self.base_url), urlsplit(urljoin(f"{self.base_url}/", url))
+        return urlunsplit((base.scheme, base.netloc, target.path, target.query, ""))
 
     def scrub(self, text: str) -> str:
         """`text` without our credentials, should the other side have repeated them."""
-        for secret in self._auth().secrets:
+        for secret in self._auth.secrets:
             for form in {secret, quote(secret, safe="")}:
                 text = text.replace(form, "***") if len(form) > 3 else text
         return text
@@ -224,25 +228,25 @@ class Http:
         return reply
 
     def _body(self, request: httpx2.Request, response: httpx2.Response, limit: int) -> bytes:
-        too_large = TooLarge(f"{self._name(request)}: more than {limit:,} bytes", limit=limit)
         length = response.headers.get("content-length", "")
         if response.is_success and length.isdigit() and int(length) > limit:
-            raise too_large
+            raise self._too_large(request, limit)
         parts, size = [], 0
         for part in response.iter_bytes():
             parts.append(part)
             size += len(part)
             if size > limit:
-                raise too_large
+                raise self._too_large(request, limit)
         return b"".join(parts)
+
+    def _too_large(self, request: httpx2.Request, limit: int) -> TooLarge:
+        return TooLarge(f"{self._name(request)}: more than {limit:,} bytes", limit=limit)
 
     def _decoded(self, request: httpx2.Request, response: httpx2.Response, body: bytes, *, decode: bool) -> Any:
         if not body or (response.is_success and not decode):
             return None
-        from pydantic_core import from_json  # several times the speed of the standard library's
-
         try:
-            return from_json(body)
+            return _from_json(body)
         except ValueError as error:
             if not response.is_success:
                 return None
@@ -277,8 +281,21 @@ class Http:
         home = urlsplit(self.base_url)
         if (url.scheme, url.netloc) != (home.scheme, home.netloc):
             return f"{request.method} {url.scheme}://{url.netloc}{url.path}"
-        query = f"?{url.query}" if url.query else ""
+        query = f"?{url.query}" if url.query and not request.extensions.get(_SIGNED) else ""
         return self.scrub(f"{request.method} {url.path.removeprefix(home.path) or '/'}{query}"[:300])
+
+
+@dataclass(slots=True)
+class _Remembered:
+    """Credentials as they are asked for, and every secret that was ever among them."""
+
+    authorize: Authorize
+    secrets: set[str] = field(default_factory=set, repr=False)
+
+    def __call__(self) -> Auth:
+        auth = self.authorize()
+        self.secrets.update(auth.secrets)
+        return auth
 
 
 def _values(value: Any) -> list[str]:
@@ -289,6 +306,15 @@ def _values(value: Any) -> list[str]:
     if isinstance(value, list | tuple):
         return [text for one in value for text in _values(one)]
     return [str(value)]
+
+
+def _from_json(body: bytes) -> Any:
+    from pydantic_core import from_json  # several times the speed of the standard library's
+
+    try:
+        return from_json(body)
+    except ValueError:
+        return loads(body)  # half an emoji, which some clients cut out, is JSON for all but the fast parser
 
 
 def _origin(url: str) -> str:

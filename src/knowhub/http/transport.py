@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from functools import cached_property
 from urllib.request import getproxies, proxy_bypass
@@ -9,6 +10,22 @@ from urllib.request import getproxies, proxy_bypass
 import httpx2
 
 from knowhub.http.auth import Authorize
+
+
+class _WithoutQueries(logging.Filter):
+    """The client logs every URL, those of redirects too, and a query may be a signature that opens a file."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                one.copy_with(query=None) if isinstance(one, httpx2.URL) else one for one in record.args
+            )
+        return True
+
+
+logging.getLogger("httpx2").addFilter(_WithoutQueries())
+# Its traces hold whole headers: cookies, and the signed addresses of redirects.
+logging.getLogger("httpcore2").setLevel(logging.WARNING)
 
 
 class AuthorisingTransport(httpx2.BaseTransport):
