@@ -9,11 +9,13 @@ import sys
 import termios
 
 _WORK = """
-import sys, time
+import logging, sys, time
 from knowhub.entrypoints.cli import progress
 progress._PATIENCE_S = 0.05
 with progress.Bars(quiet="quiet" in sys.argv) as bars:
     bars.update("embed", "handbook", 0, 3)
+    if "limited" in sys.argv:
+        logging.getLogger("knowhub.http.client").info("waiting", extra={"seconds": 42, "request": "GET /x"})
     end = time.monotonic() + 0.5
     while time.monotonic() < end:
         pass
@@ -48,3 +50,7 @@ def test_silent_work_is_shown_once_it_takes_long() -> None:
 def test_pipes_and_machines_see_no_bars() -> None:
     assert drawn(terminal=False) == ""
     assert drawn("quiet", terminal=True) == ""
+
+
+def test_waiting_for_a_limit_is_said_beside_the_bar() -> None:
+    assert "waiting 42 s for the rate limit" in drawn("limited", terminal=True)

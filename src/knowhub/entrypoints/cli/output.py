@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 _SNIPPET = 240
 _PIPE_WIDTH = 200
-_COLUMNS = ("source", "container", "exists", "searchable", "filtered", "failed", "pending", "as of", "last run")
-_NUMBERS = ("exists", "searchable", "filtered", "failed", "pending")
-_IF_ANY = ("filtered", "failed", "pending")
+_IF_ANY = ("filtered", "failed", "pending", "unreachable")
+_NUMBERS = ("exists", "searchable", *_IF_ANY)
+_COLUMNS = ("source", "container", *_NUMBERS, "as of", "last run")
 _STATES = {"ok": "[green]ok[/]", "incomplete": "[yellow]incomplete[/]", "failed": "[red]failed[/]"}
 
 
@@ -233,7 +233,7 @@ def _status_rows(one: SourceStatus, detailed: bool) -> Iterator[tuple[str, ...]]
     ran = _STATES.get(one.run.state, one.run.state) if one.run else "[dim]never[/]"
     name = f"[bold]{escape(one.source)}[/]"
     if not one.coverage:
-        yield name, "", "?", "0", "0", "0", "0", "", ran
+        yield name, "", "?", "0", "0", "0", "0", "0", "", ran
         return
     yield _row(name, f"{len(one.coverage)} in all", one.coverage, ran)
     for row in one.coverage if detailed else [row for row in one.coverage if not row.whole]:
@@ -253,6 +253,7 @@ def _row(source: str, container: str, rows: Sequence[ContainerCoverage], ran: st
         f"{sum(sum(row.filtered.values()) for row in rows):,}",
         f"[red]{failed:,}[/]" if failed else "0",
         f"{sum(row.pending for row in rows):,}",
+        f"{sum(bool(row.gap) for row in rows):,}",
         _age(min(times)) if times else "",
         ran,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 _PATIENCE_S = 1.0
 _REFRESH_S = 0.1
+_WAITS = "knowhub.http.client"
+"""Who says in its log that it waits, with the fields `request` and `seconds`."""
 
 
 class Bars:
@@ -29,9 +32,11 @@ class Bars:
         self._timer: threading.Timer | None = None
         self._progress: RichProgress | None = None
         self._tasks: dict[tuple[str, str], TaskID] = {}
+        self._waits = _Waits(self)
 
     def __enter__(self) -> Bars:
         if not self._quiet:
+            self._waits.listen()
             self._timer = threading.Timer(_PATIENCE_S, self._draw)
             self._timer.daemon = True
             self._timer.start()
@@ -40,6 +45,7 @@ class Bars:
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._quiet = True
+            self._waits.stop()
             if self._timer is not None:
                 self._timer.cancel()
             if self._progress is not None:
@@ -53,15 +59,19 @@ class Bars:
             self._drawn = now
             self._draw()
 
-    def _draw(self) -> None:
+    def waits(self, seconds: float) -> None:
+        """Say beside the bar that nothing moves for so long because a limit is used up."""
+        self._draw(f"waiting {seconds:.0f} s for the rate limit")
+
+    def _draw(self, note: str = "") -> None:
         with self._lock:
             if self._quiet or self._latest is None:
                 return
             stage, label, done, total = self._latest
             progress = self._shown()
             if (stage, label) not in self._tasks:
-                self._tasks[stage, label] = progress.add_task(f"{stage} {label}", total=total)
-            progress.update(self._tasks[stage, label], completed=done, total=total)
+                self._tasks[stage, label] = progress.add_task(f"{stage} {label}", total=total, note=note)
+            progress.update(self._tasks[stage, label], completed=done, total=total, note=note)
 
     def _shown(self) -> RichProgress:
         if self._progress is None:
@@ -74,9 +84,33 @@ class Bars:
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
+                TextColumn("[dim]{task.fields[note]}"),
                 console=console,
                 transient=True,
                 disable=not console.is_terminal,
             )
             self._progress.start()
         return self._progress
+
+
+class _Waits(logging.Handler):
+    """Tells the bars what the HTTP client logs about waiting."""
+
+    def __init__(self, bars: Bars) -> None:
+        super().__init__(logging.INFO)
+        self._bars = bars
+        self._logger = logging.getLogger(_WAITS)
+        self._before = self._logger.level
+
+    def listen(self) -> None:
+        self._before = self._logger.level
+        self._logger.addHandler(self)
+        self._logger.setLevel(logging.INFO)
+
+    def stop(self) -> None:
+        self._logger.removeHandler(self)
+        self._logger.setLevel(self._before)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if (seconds := getattr(record, "seconds", 0)) >= 2:
+            self._bars.waits(seconds)
