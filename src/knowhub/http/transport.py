@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Collection
-from functools import cached_property
+from functools import cache
 from urllib.request import getproxies, proxy_bypass
 
 import httpx2
@@ -37,17 +38,14 @@ class AuthorisingTransport(httpx2.BaseTransport):
     def __init__(self, auth: Authorize, home: Collection[str]) -> None:
         self._auth = auth
         self._home = frozenset(home)
-        self._proxied: dict[str, httpx2.HTTPTransport] = {}
-
-    @cached_property
-    def _direct(self) -> httpx2.HTTPTransport:
-        return httpx2.HTTPTransport()
+        self._transports: dict[str, httpx2.HTTPTransport] = {}
+        self._ways: dict[tuple[str, str], str] = {}
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         return self._towards(request.url).handle_request(self._authorised(request))
 
     def close(self) -> None:
-        for transport in [self._direct, *self._proxied.values()]:
+        for transport in self._transports.values():
             transport.close()
 
     def _authorised(self, request: httpx2.Request) -> httpx2.Request:
@@ -66,9 +64,16 @@ class AuthorisingTransport(httpx2.BaseTransport):
         )
 
     def _towards(self, url: httpx2.URL) -> httpx2.HTTPTransport:
-        proxy = "" if proxy_bypass(url.host) else getproxies().get(url.scheme, "")
-        if not proxy:
-            return self._direct
-        if proxy not in self._proxied:
-            self._proxied[proxy] = httpx2.HTTPTransport(proxy=httpx2.Proxy(proxy))
-        return self._proxied[proxy]
+        place = (url.scheme, url.host)
+        if place not in self._ways:
+            self._ways[place] = "" if proxy_bypass(url.host) else getproxies().get(url.scheme, "")
+        proxy = self._ways[place]
+        if proxy not in self._transports:
+            self._transports[proxy] = httpx2.HTTPTransport(verify=_tls(), proxy=httpx2.Proxy(proxy) if proxy else None)
+        return self._transports[proxy]
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for all clients: reading the system's certificates takes longer than many a sync."""
+    return httpx2.create_ssl_context()

@@ -353,10 +353,22 @@ class App:
         yield _find("index", lambda: adapters.index.contents(SourceName("")))
         for name in adapters.source_names:
             try:
-                problems = adapters.connect(name).source.check()
+                connected = adapters.connect(name)
+                problems = connected.source.check() + self._unseen(connected)
             except KnowhubError as error:
                 problems = [str(error)]
             yield from [Finding(f"source {name}", problem) for problem in problems] or [Finding(f"source {name}")]
+
+    def _unseen(self, connected: Connected) -> list[str]:
+        """A source with permissions of its own, none of whose principals the command line's owner holds."""
+        name, me = connected.source.name, self._settings.access.me
+        if connected.acl.layers or not me or any(principal.startswith(f"{name}:") for principal in me):
+            return []
+        return [
+            f"{name}: its documents are shown to those who may read them there, and nobody in access.me is known there."
+            f' On a machine of your own set readers = ["{me[0]}"] in [sources.{name}];'
+            f' else add who you are there to access.me ("{name}:user:ID").'
+        ]
 
     def _check_lake(self) -> None:
         key = ObjectKey("knowhub-check")
