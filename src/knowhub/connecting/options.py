@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from knowhub.core.types import Acl
 
@@ -25,6 +25,11 @@ class ApiOptions:
     max_attachment_bytes: int = 25 * 2**20
     census_hours: float = 24
     requests_per_minute: float = 0
+
+    def __post_init__(self) -> None:
+        """A day without a time zone begins in UTC."""
+        if self.since and self.since.tzinfo is None:
+            object.__setattr__(self, "since", self.since.replace(tzinfo=UTC))
 
     def acl(self, own: Acl) -> Acl:
         """`own`, the source's permissions, unless readers are named in their place."""
