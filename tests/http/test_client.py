@@ -183,6 +183,11 @@ def test_retry_after_is_kept_in_seconds_and_as_a_date(api: Echo) -> None:
     assert waited(api, Answer({}, 429, {"Retry-After": date})) == pytest.approx(17 + 40)
 
 
+def test_a_server_that_says_when_it_will_be_back_is_left_alone_until_then(api: Echo) -> None:
+    assert waited(api, Answer({}, 503, {"Retry-After": "600"})) == pytest.approx(600)
+    assert len(api.log) == 2
+
+
 def test_an_exhausted_limit_is_waited_for_before_it_is_refused(api: Echo) -> None:
     reset = str(int(api.clock.now().timestamp()) + 90)
     api.script["/api/x"] = [Answer([], headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}), Answer([])]
@@ -199,6 +204,13 @@ def test_a_reset_is_read_against_the_clock_of_the_server(api: Echo) -> None:
     headers = {"Date": format_datetime(theirs, usegmt=True), "X-RateLimit-Remaining": "0",
                "X-RateLimit-Reset": str(int(theirs.timestamp()) + 30)}  # fmt: skip
     assert waited(api, Answer({}, 429, headers)) == pytest.approx(30)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_reset_of_a_limit_that_is_not_used_up_is_not_waited_for(api: Echo, status: int) -> None:
+    reset = str(int(api.clock.now().timestamp()) + 3000)
+    headers = {"X-RateLimit-Remaining": "4000", "X-RateLimit-Reset": reset}
+    assert waited(api, Answer({}, status, headers)) < 10
 
 
 def test_a_refusal_without_a_word_backs_off_further_each_time(api: Echo) -> None:

@@ -21,7 +21,7 @@ from knowhub.core.errors import RateLimited
 from knowhub.http.auth import Auth, Authorize, no_auth
 from knowhub.http.clock import SYSTEM_CLOCK, Clock
 from knowhub.http.errors import TooLarge, Unavailable, Undecodable, rejection
-from knowhub.http.pacing import Pace, reset_s, retry_after_s
+from knowhub.http.pacing import Pace, nothing_remains, reset_s, retry_after_s
 from knowhub.http.reply import Reply
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ log = logging.getLogger(__name__)
 _USER_AGENT = "knowhub"
 _MAX_BODY = 256 * 2**20
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
+_SHORTEST_WAIT_S = 0.1
 _NOT_MODIFIED = 304
+_COME_BACK_LATER = 503
 _SIGNED = "signed"
 """Marks a request whose query may be a signature."""
 
@@ -179,20 +181,20 @@ class Http:
         decode: bool = True,
     ) -> Reply:
         failures, refusals, waited = 0, 0, 0.0
-        most = attempts or self._attempts
         while True:
             self._pace.wait(bucket)
             try:
-                reply = self._exchange(request, limit, bucket, allowed, decode=decode)
+                reply = self._exchange(request, limit, bucket, decode=decode)
+                limited = self._limited_s(reply, refusals)
+                if limited is None:
+                    return self._judged(request, reply, allowed)
             except (Unavailable, Undecodable) as error:
                 failures += 1
-                if failures >= most:
+                if failures >= (attempts or self._attempts):
                     raise
                 self._wait(_backoff_s(failures), request, error.message)
                 continue
-            limited = self._limited_s(reply, refusals)
-            if limited is None:
-                return self._judged(request, reply, allowed)
+            refusals += 1
             waited += limited
             if waited > self._patience_s:
                 raise RateLimited(
@@ -200,12 +202,11 @@ class Http:
                     wait_s=limited,
                     cure="Sync again later; it goes on where it stopped.",
                 )
-            refusals += 1
             log.info("waiting for a rate limit", extra={"request": self._name(request), "seconds": round(limited)})
             self._pace.pause(limited, bucket)
 
-    def _exchange(self, request: httpx2.Request, limit: int, bucket: str, allowed: set[int], *, decode: bool) -> Reply:
-        """One try. Raises Unavailable for what may pass by itself, Undecodable for a 2xx that is no JSON."""
+    def _exchange(self, request: httpx2.Request, limit: int, bucket: str, *, decode: bool) -> Reply:
+        """One try. Raises Unavailable where there is no whole answer, Undecodable for a 2xx that is no JSON."""
         import httpx2
 
         self.requests += 1
@@ -219,13 +220,7 @@ class Http:
             raise Unavailable(f"{self._name(request)}: {self.scrub(str(error)) or type(error).__name__}") from error
         headers = {name.lower(): value for name, value in response.headers.items()}
         self._pace.observe(headers, bucket)
-        reply = Reply(response.status_code, headers, body, self._decoded(request, response, body, decode=decode))
-        if reply.status >= 500 and reply.status not in allowed and self._limit_of(reply) is None:
-            wait = retry_after_s(headers, self._clock.now())
-            if wait:
-                self._pace.pause(min(wait, self._patience_s), bucket)
-            raise Unavailable(self._sentence(request, reply), status=reply.status)
-        return reply
+        return Reply(response.status_code, headers, body, self._decoded(request, response, body, decode=decode))
 
     def _body(self, request: httpx2.Request, response: httpx2.Response, limit: int) -> bytes:
         length = response.headers.get("content-length", "")
@@ -255,16 +250,20 @@ class Http:
 
     def _limited_s(self, reply: Reply, refusals: int) -> float | None:
         """How long to wait if this is a refusal for asking too much; what the reply itself names is believed."""
-        wait = self._limit_of(reply)
+        wait, now = self._limit_of(reply), self._clock.now()
+        told = wait or retry_after_s(reply.headers, now)
         if wait is None:
-            return None
-        now = self._clock.now()
-        told = wait or retry_after_s(reply.headers, now) or reset_s(reply.headers, now)
-        return max(told, 0.1) if told else _backoff_s(refusals + 2)
+            # "Come back then" is waited for as a limit is, not tried again and again meanwhile.
+            return told if reply.status == _COME_BACK_LATER else None
+        if not told and nothing_remains(reply.headers):
+            told = reset_s(reply.headers, now)
+        return max(told, _SHORTEST_WAIT_S) if told else _backoff_s(refusals + 2)
 
     def _judged(self, request: httpx2.Request, reply: Reply, allowed: set[int]) -> Reply:
         if 200 <= reply.status < 300 or reply.status in allowed:
             return reply
+        if reply.status >= 500:
+            raise Unavailable(self._sentence(request, reply), status=reply.status)
         raise rejection(self._sentence(request, reply), reply)
 
     def _wait(self, seconds: float, request: httpx2.Request, why: str) -> None:

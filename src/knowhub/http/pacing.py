@@ -45,9 +45,17 @@ class Pace:
 
     def observe(self, headers: Mapping[str, str], bucket: str = "") -> None:
         """Pause when the reply says that nothing remains."""
-        remaining = headers.get("x-ratelimit-remaining", headers.get("ratelimit-remaining", ""))
-        if remaining.strip() == "0" and (seconds := reset_s(headers, self.clock.now())):
+        if _remaining(headers) == "0" and (seconds := reset_s(headers, self.clock.now())):
             self.pause(seconds, bucket)
+
+
+def _remaining(headers: Mapping[str, str]) -> str:
+    return headers.get("x-ratelimit-remaining", headers.get("ratelimit-remaining", "")).strip()
+
+
+def nothing_remains(headers: Mapping[str, str]) -> bool:
+    """False for the refusals of a second limit, while the first, whose reset the headers name, has something left."""
+    return _remaining(headers) in ("", "0")
 
 
 def reset_s(headers: Mapping[str, str], now: datetime) -> float | None:
