@@ -40,6 +40,7 @@ from knowhub.core.types import (
     SourceName,
     document_id,
 )
+from knowhub.formats import fast_json
 
 FORMAT = 1
 _ZSTD_LEVEL = 3
@@ -73,7 +74,7 @@ def encode_record(record: RawRecord) -> bytes:
         "parts": record.parts,
         "payload": record.payload,
     }
-    return json.dumps(fields, separators=(",", ":")).encode("ascii") + b"\n"
+    return fast_json.encode(fields) + b"\n"
 
 
 def encode_raw(batch_id: str, source: SourceName, sequence: int, timestamp: datetime, lines: Iterable[bytes]) -> bytes:
@@ -107,7 +108,7 @@ def decode_raw(data: bytes, key: ObjectKey) -> Batch:
             source=source,
             sequence=header["sequence"],
             timestamp=datetime.fromisoformat(header["timestamp"]),
-            records=tuple(_record(source, json.loads(line)) for line in lines[1:]),
+            records=tuple(_record(source, fast_json.decode(line)) for line in lines[1:]),
         )
     except (zstandard.ZstdError, ValueError, LookupError, TypeError) as error:
         raise _corrupt(key, error) from error
