@@ -371,8 +371,9 @@ class ApiSourceContract:
                     with pytest.raises(Killed):
                         hub.sync()
                     world.server.revive()
-                assert_exact(hub, hub.calm_sync())
+                report = hub.calm_sync()
                 log = list(world.server.log)
+                assert_exact(hub, report)
             return len(log), Counter(filter(None, map(world.page_of, log)))
 
     def _assert_silent(self, hub: ApiHub, logged: str) -> None:

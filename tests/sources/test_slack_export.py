@@ -100,6 +100,9 @@ class Hub:
             version = "left out" if isinstance(other, Skipped) else ""
             yield KnownItem(item, other.container, version, other.location)
 
+    def in_container(self, container: ContainerId) -> list[KnownItem]:
+        return [known for known in self.items() if known.container == container]
+
     def get(self, item: ItemId) -> KnownItem | None:
         return next((known for known in self.items() if known.item == item), None)
 

@@ -24,7 +24,7 @@ from knowhub.core.types import (
 from knowhub.formats.contents import pack, unpack
 from knowhub.formats.files import unsupported_reason
 from knowhub.formats.parsed import Parsed
-from knowhub.http import Http, TooLarge
+from knowhub.http import Download, Http, TooLarge
 
 KIND = "attachment"
 ParseFile = Callable[[bytes, str], Parsed]
@@ -68,14 +68,17 @@ class Attachments:
         if reason := self._left_out(attachment):
             return Skipped(attachment.container, attachment.item, reason, record.location)
         try:
-            data = self.http.download(attachment.url, max_bytes=self.max_bytes).data
+            file = self.http.download(attachment.url, max_bytes=self.max_bytes)
         except TooLarge:
             return Skipped(attachment.container, attachment.item, _TOO_LARGE, record.location)
         except RateLimited:
             raise
         except KnowhubError as error:
             return Failed(attachment.container, attachment.item, error.message, record.location)
-        return replace(record, payload={**(record.payload or {}), "content": pack(data)})
+        if _is_page(file, attachment):
+            reason = f"{attachment.name}: an HTML page came in place of the file"
+            return Failed(attachment.container, attachment.item, reason, record.location)
+        return replace(record, payload={**(record.payload or {}), "content": pack(file.data)})
 
     def _left_out(self, attachment: Attachment) -> str:
         if reason := unsupported_reason(attachment.name):
@@ -100,6 +103,15 @@ class Attachments:
             },
             location=f"{attachment.parent}/{attachment.name}",
         )
+
+
+def _is_page(file: Download, attachment: Attachment) -> bool:
+    """A page to sign in at, or of a proxy that is down, with status 200: no file that anybody attached."""
+    if file.content_type != "text/html":
+        return False
+    if attachment.size_bytes is not None:
+        return len(file.data) != attachment.size_bytes
+    return not attachment.name.lower().endswith((".html", ".htm", ".xhtml"))
 
 
 def attachment_document(record: RawRecord, sequence: int, parse_file: ParseFile) -> Document:
