@@ -299,6 +299,30 @@ def test_special_messages_keep_their_words() -> None:
     assert render_message({"text": "cut \ud83d off"}, {}) == "cut \ufffd off"
 
 
+def test_a_huddle_is_a_line_of_when_and_who() -> None:
+    room = {"name": "Standup", "date_start": 1767000000, "date_end": 1767000600, "participant_history": ["U1", "U9"]}
+    message = {"subtype": "huddle_thread", "text": "A huddle happened", "room": room}
+    assert render_message(message, NAMES) == (
+        "A huddle happened\nHuddle: Standup, 2025-12-29 09:20 UTC – 2025-12-29 09:30 UTC, with @Ana, @U9"
+    )
+    running = {"room": {"date_start": 1767000000, "date_end": 0, "participants": ["U1"]}}
+    assert render_message(running, NAMES) == "Huddle: 2025-12-29 09:20 UTC, with @Ana"
+    assert render_message({"text": "x", "room": {}}, NAMES) == "x"
+
+
+def test_a_canvas_and_a_file_kept_elsewhere_are_named_with_their_link() -> None:
+    canvas = {"title": "Plan", "filetype": "quip", "permalink": "https://acme.slack.com/docs/T1/F1"}
+    drive = {
+        "name": "Budget",
+        "mode": "external",
+        "external_url": "https://drive.example.com/1",
+        "permalink": "https://x",
+    }
+    assert render_message({"files": [canvas, drive]}, {}) == (
+        "Canvas: [Plan](https://acme.slack.com/docs/T1/F1)\nFile: [Budget](https://drive.example.com/1)"
+    )
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
@@ -328,7 +352,11 @@ json_values = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["text", "blocks", "attachments", "files", "subtype", "comment"]), json_values))
+@given(
+    st.dictionaries(
+        st.sampled_from(["text", "blocks", "attachments", "files", "subtype", "comment", "room"]), json_values
+    )
+)
 def test_values_of_any_type_are_survived(message: dict[str, Any]) -> None:
     render_message(message, {}).encode()
     message_speaker(message, {})

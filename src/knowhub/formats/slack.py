@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from knowhub.formats.slack_blocks import objects, render_blocks, string, text_object
-from knowhub.formats.slack_mrkdwn import Names, fence, link, quote, to_markdown
+from knowhub.formats.slack_mrkdwn import Names, fence, link, moment, quote, to_markdown, user
 
-__all__ = ["Names", "message_speaker", "person_name", "render_message", "system_subtype"]
+__all__ = ["Names", "is_canvas", "message_speaker", "person_name", "render_message", "system_subtype"]
 
 Json = Mapping[str, Any]
 
@@ -34,6 +34,7 @@ _INFORMATIVE = {
     "group_topic": "topic",
     "group_purpose": "purpose",
 }
+_CANVAS_MIMETYPE = "application/vnd.slack-docs"
 _UNFURLED = ("from_url", "original_url", "is_share", "is_msg_unfurl")
 
 
@@ -49,6 +50,7 @@ def render_message(message: Json, names: Names) -> str:
         said = _lines(said, _unless_within(to_markdown(string(message, key), names), said))
     if message.get("subtype") == "me_message" and said:
         said = f"_{said}_"
+    said = _lines(said, _huddle(message.get("room"), names))
     attached = [_attachment(attachment, names) for attachment in objects(message.get("attachments"))]
     return _readable(_lines(said, *attached, *map(_file, _files(message))))
 
@@ -127,6 +129,24 @@ def _shared(shared: Json, names: Names) -> str:
     return _said(message, names) if isinstance(message, Mapping) else ""
 
 
+def _huddle(room: object, names: Names) -> str:
+    """When a huddle was and who took part: the call object of a `huddle_thread` message."""
+    if not isinstance(room, Mapping):
+        return ""
+    ends = [room.get("date_start"), room.get("date_end")]
+    times = " – ".join(moment(end) for end in ends if isinstance(end, int) and end > 0)
+    people = room.get("participant_history") or room.get("participants")
+    there = [user(person, names) for person in people if isinstance(person, str)] if isinstance(people, list) else []
+    told = [string(room, "name").strip(), times, f"with {', '.join(there)}" if there else ""]
+    words = ", ".join(filter(None, told))
+    return f"Huddle: {words}" if words else ""
+
+
+def is_canvas(file: Json) -> bool:
+    """A canvas (or a post of old): its content is served as HTML, whatever its name says."""
+    return string(file, "mimetype") == _CANVAS_MIMETYPE or string(file, "filetype") in ("quip", "canvas")
+
+
 def _files(node: Json) -> list[Json]:
     return objects(node.get("files")) or objects([node.get("file")])
 
@@ -136,7 +156,8 @@ def _file(file: Json) -> str:
         return "File: no longer available"
     title, name = string(file, "title").strip(), string(file, "name").strip()
     label = f"{title} ({name})" if title and name and title != name else title or name
-    head = f"File: {link(string(file, 'permalink'), label)}" if label else ""
+    target = string(file, "external_url") or string(file, "permalink")
+    head = f"{'Canvas' if is_canvas(file) else 'File'}: {link(target, label)}" if label else ""
     return _lines(head, string(file, "alt_txt"), *_file_mail(file), _file_text(file))
 
 
