@@ -17,10 +17,18 @@ from pydantic.fields import FieldInfo
 from knowhub.chunking.options import ChunkingOptions
 from knowhub.connecting.options import ApiOptions
 from knowhub.core.secret import Secret
+from knowhub.sources.backlog import BacklogOptions
+from knowhub.sources.confluence import ConfluenceOptions
+from knowhub.sources.discord import DiscordOptions
 from knowhub.sources.files import FilesOptions
 from knowhub.sources.git import GitOptions
+from knowhub.sources.github import GitHubOptions
+from knowhub.sources.gitlab import GitLabOptions
 from knowhub.sources.imported import ImportedOptions
+from knowhub.sources.jira import JiraOptions
+from knowhub.sources.slack import SlackOptions
 from knowhub.sources.slack_export import SlackExportOptions
+from knowhub.sources.wordpress import WordPressOptions
 from knowhub.wiring.catalog import SOURCES
 from knowhub.wiring.settings import Settings
 from tests.docs.pages import ROOT, table_under
@@ -29,7 +37,15 @@ PAGE = ROOT / "docs" / "configuration.md"
 OPTIONS: dict[str, Any] = {
     "files": FilesOptions,
     "git": GitOptions,
+    "jira": JiraOptions,
+    "slack": SlackOptions,
+    "gitlab": GitLabOptions,
     "slack_export": SlackExportOptions,
+    "backlog": BacklogOptions,
+    "confluence": ConfluenceOptions,
+    "discord": DiscordOptions,
+    "github": GitHubOptions,
+    "wordpress": WordPressOptions,
     "imported": ImportedOptions,
 }
 WIRED = {"git": {"cache"}}

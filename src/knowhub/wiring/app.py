@@ -503,6 +503,31 @@ class App:
                     if readable and item_of(chunked) in wanted[sequence]:
                         yield chunked
 
+    def originals(self, names: Sequence[str], *, viewer: Viewer) -> Iterator[RawRecord]:
+        """The newest stored record of every document that `viewer` may read, a batch at a time."""
+        for name in self._chosen(names):
+            stored = self._adapters.ledgers.items.stored(name)
+            wanted = {item.item: item.sequence for item in stored if item.sequence and not item.deleted}
+            for sequence in sorted(set(wanted.values())):
+                for record in self._records(name, sequence):
+                    newest = wanted.get(record.item) == sequence and record.payload is not None
+                    if newest and record.acl.admits(viewer):
+                        yield record
+
+    def wordpress_tables(self, names: Sequence[str], *, viewer: Viewer) -> Iterator[tuple[str, bytes]]:
+        """Relative path and content of a raw and a vector-ready CSV for each post type of WordPress sources."""
+        from knowhub.formats.wordpress_csv import csv_files
+
+        tables = self._settings.sources
+        sites = [name for name in self._chosen(names) if tables.get(name, {}).get("type") == "wordpress"]
+        if not sites:
+            raise ConfigurationError(
+                f"{', '.join(names) or 'this hub'} has no WordPress site", cure="Name a source of the type wordpress."
+            )
+        documents = (one.document for one in self.documents(sites, viewer=viewer) if one.document)
+        records = self.originals(sites, viewer=viewer)
+        yield from csv_files(records, documents, at=self._adapters.clock(), bom=True)
+
     def _stored(self, source: SourceName, sequence: int) -> tuple[ChunkedDocument, ...]:
         batch = self._adapters.retention.batch(source, sequence)
         if batch is None or batch.stage == "chunk":

@@ -46,6 +46,77 @@ class Connection:
         return self.configuration.options(f"sources.{self.name}", kind, {**table, **given})
 
 
+def _slack(connection: Connection) -> Connected:
+    from knowhub.sources.slack import SlackOptions, SlackParser, SlackSource
+    from knowhub.sources.slack_export import SlackExportOptions, SlackExportSource
+
+    options: SlackOptions = connection.options(SlackOptions)
+    export = None
+    if options.export:
+        chosen = SlackExportOptions(
+            options.export, options.readers, include_dms=options.include_dms, bot_messages=options.bot_messages
+        )
+        export = SlackExportSource(connection.name, chosen)
+    source = SlackSource(connection.name, options, backfill=export)
+    return Connected(source, SlackParser(connection.parse_file), options.acl(Acl()))
+
+
+def _gitlab(connection: Connection) -> Connected:
+    from knowhub.sources.gitlab import GitLabOptions, GitLabParser, GitLabSource
+
+    options: GitLabOptions = connection.options(GitLabOptions)
+    parser = GitLabParser(connection.parse_file)
+    return Connected(GitLabSource(connection.name, options), parser, options.acl(Acl()))
+
+
+def _backlog(connection: Connection) -> Connected:
+    from knowhub.sources.backlog import BacklogOptions, BacklogParser, BacklogSource
+
+    options: BacklogOptions = connection.options(BacklogOptions)
+    parser = BacklogParser(connection.parse_file)
+    return Connected(BacklogSource(connection.name, options), parser, options.acl(Acl()))
+
+
+def _discord(connection: Connection) -> Connected:
+    from knowhub.sources.discord import DiscordOptions, DiscordParser, DiscordSource
+
+    options: DiscordOptions = connection.options(DiscordOptions)
+    parser = DiscordParser(connection.parse_file)
+    return Connected(DiscordSource(connection.name, options), parser, options.acl(Acl()))
+
+
+def _confluence(connection: Connection) -> Connected:
+    from knowhub.sources.confluence import ConfluenceOptions, ConfluenceParser, ConfluenceSource
+
+    options: ConfluenceOptions = connection.options(ConfluenceOptions)
+    parser = ConfluenceParser(connection.parse_file)
+    return Connected(ConfluenceSource(connection.name, options), parser, options.acl(Acl()))
+
+
+def _jira(connection: Connection) -> Connected:
+    from knowhub.sources.jira import JiraOptions, JiraParser, JiraSource
+
+    options: JiraOptions = connection.options(JiraOptions)
+    parser = JiraParser(connection.parse_file)
+    return Connected(JiraSource(connection.name, options), parser, options.acl(Acl()))
+
+
+def _github(connection: Connection) -> Connected:
+    from knowhub.sources.github import GitHubOptions, GitHubParser, GitHubSource
+
+    options: GitHubOptions = connection.options(GitHubOptions)
+    parser = GitHubParser(connection.parse_file)
+    return Connected(GitHubSource(connection.name, options), parser, options.acl(Acl()))
+
+
+def _wordpress(connection: Connection) -> Connected:
+    from knowhub.sources.wordpress import WordPressOptions, WordPressParser, WordPressSource
+
+    options: WordPressOptions = connection.options(WordPressOptions)
+    parser = WordPressParser(connection.parse_file)
+    return Connected(WordPressSource(connection.name, options), parser, options.acl(Acl()))
+
+
 def _files(connection: Connection) -> Connected:
     from knowhub.formats.files import unsupported_reason
     from knowhub.sources.files import FilesOptions, FilesParser, FilesSource
@@ -82,6 +153,14 @@ def _imported(connection: Connection) -> Connected:
 
 
 SOURCES: Mapping[str, Callable[[Connection], Connected]] = {
+    "slack": _slack,
+    "gitlab": _gitlab,
+    "backlog": _backlog,
+    "discord": _discord,
+    "confluence": _confluence,
+    "jira": _jira,
+    "github": _github,
+    "wordpress": _wordpress,
     "files": _files,
     "git": _git,
     "slack_export": _slack_export,

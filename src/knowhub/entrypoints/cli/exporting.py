@@ -1,4 +1,4 @@
-"""Documents to a file, one a line (JSON Lines) or one a row (CSV), written whole or not at all."""
+"""Documents to files, one a line (JSON Lines) or one a row (CSV), each written whole or not at all."""
 
 from __future__ import annotations
 
@@ -27,6 +27,24 @@ def write(out: Path, form: str, documents: Iterable[ChunkedDocument]) -> int:
     except OSError as error:
         raise AccessDenied(f"{out} cannot be written: {error.strerror or error}", cure="Name another file.") from error
     return count
+
+
+def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[Path]:
+    """Write each file below `folder`, and return where they are."""
+    written = []
+    try:
+        for name, data in files:
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            partial = file.with_name(f".{file.name}.partial")
+            partial.write_bytes(data)
+            os.replace(partial, file)
+            written.append(file)
+    except OSError as error:
+        raise AccessDenied(
+            f"{folder} cannot be written: {error.strerror or error}", cure="Name another folder."
+        ) from error
+    return written
 
 
 def _write(file_name: Path, form: str, documents: Iterable[ChunkedDocument]) -> int:

@@ -50,6 +50,7 @@ class ExportFormat(StrEnum):
 
     jsonl = "jsonl"
     csv = "csv"
+    wordpress = "wordpress"
 
 
 @dataclass(slots=True)
@@ -325,10 +326,11 @@ def show(document: str, as_: As = None, json: Json = False) -> None:
 
 @cli.command()
 def export(
-    out: Annotated[Path, typer.Argument(help="The file to write.")],
+    out: Annotated[Path, typer.Argument(help="The file to write, or the folder of a WordPress export.")],
     source: Source = None,
     format: Annotated[
-        ExportFormat, typer.Option("--format", help="One document a line, or a row.")
+        ExportFormat,
+        typer.Option("--format", help="One document a line, a row, or a folder of tables by WordPress post type."),
     ] = ExportFormat.jsonl,
     as_: As = None,
     json: Json = False,
@@ -337,8 +339,13 @@ def export(
     from knowhub.entrypoints.cli import exporting, output
 
     with _app(quiet=json) as app:
-        count = exporting.write(out, format.value, app.documents(source or (), viewer=app.me(as_ or ())))
-    output.exported(out, count, json=json)
+        viewer = app.me(as_ or ())
+        if format is ExportFormat.wordpress:
+            tables = exporting.write_files(out, app.wordpress_tables(source or (), viewer=viewer))
+            output.exported_files(out, tables, json=json)
+        else:
+            count = exporting.write(out, format.value, app.documents(source or (), viewer=viewer))
+            output.exported(out, count, json=json)
 
 
 @cli.command()

@@ -339,6 +339,12 @@ def exported(out: Path, count: int, *, json: bool) -> None:
     return _console().print(f"Wrote {_count(count, 'document')} to {escape(str(out))}.")
 
 
+def exported_files(folder: Path, files: Sequence[Path], *, json: bool) -> None:
+    if json:
+        return print_json({"folder": str(folder), "files": [str(file.relative_to(folder)) for file in files]})
+    return _console().print(f"Wrote {_count(len(files), 'table')} to {escape(str(folder))}.")
+
+
 def forgotten(name: str, objects: int, *, json: bool) -> None:
     if json:
         return print_json({"forgotten": name, "objects_changed": objects})

@@ -43,6 +43,15 @@ _EXAMPLES = """
 # type = "slack_export"
 # path = "slack-export.zip"
 # workspace_url = "https://example.slack.com"
+
+# Slack, GitLab, Backlog, Discord, Confluence, Jira, GitHub and WordPress are read through their APIs.
+# `knowhub check` names a scope that is missing. Without readers, the source's own permissions hold.
+# [sources.tickets]
+# type = "jira"
+# base_url = "https://example.atlassian.net"
+# email = "you@example.com"
+# token = "env:JIRA_TOKEN"
+# readers = ["owner"]
 """
 
 
