@@ -23,7 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import memory, published_model, scripts, startup, sync
+from bench import channel, memory, published_model, scripts, startup, sync
 from bench.rows import Found, Row, Setting
 
 RESULTS = Path(__file__).parent / "results"
@@ -34,6 +34,7 @@ BENCHMARKS: Mapping[str, Callable[[Setting], Found]] = {
     "index": scripts.index,
     "sync": sync.measure,
     "memory": memory.measure,
+    "channel": channel.measure,
     "retrieval": scripts.retrieval,
 }
 
