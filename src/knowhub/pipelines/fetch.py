@@ -2,14 +2,17 @@
 
 Order of one commit: reserve a batch in the ledger, write its object, then make object, items and cursor visible
 in one transaction. A kill between any two of them leaves a reserved batch, which the next fetch sweeps away, and
-an old cursor, which makes it read the same again.
+an old cursor, which makes it read the same again. Commits are written one after the other while the source is read on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from typing import Self
 
 from knowhub.core.errors import CorruptObject
 from knowhub.core.ports import (
@@ -164,6 +167,7 @@ class Fetch:
         self._gone: set[ContainerId] = set()
         self._gaps: dict[ContainerId, Gap] = {}
         self._report = FetchReport()
+        self._commits = _OneAhead()
 
     def run(self) -> FetchReport:
         """Read the source to its end. What was committed before an error stays; the error is raised."""
@@ -171,8 +175,14 @@ class Fetch:
         require_ledger(self._source.name, self._known, lake=self._lake, ledger=self._ledger)
         stored = self._ledger.cursor(self._source.name)
         self._revision = stored.revision
+        with self._commits:
+            self._settle(self._read(stored.value))
+        return self._report
+
+    def _read(self, stored: Cursor | None) -> Cursor | None:
+        """Take all that the source yields; return the cursor that is to be saved with the deletions."""
         last: Cursor | None = None
-        for fetched in self._source.fetch(stored.value, self._known):
+        for fetched in self._source.fetch(stored, self._known):
             if isinstance(fetched, Checkpoint) and fetched.last:
                 last = fetched.cursor
             elif isinstance(fetched, Checkpoint):
@@ -182,8 +192,7 @@ class Fetch:
                 self._take(fetched)
                 if len(self._changes) >= self._limits.batch_records or self._bytes >= self._limits.batch_bytes:
                     self._commit(None)
-        self._settle(last)
-        return self._report
+        return last
 
     # ── what the source yields ───────────────────────────────────────────────────────────────────────
 
@@ -395,13 +404,37 @@ class Fetch:
     ) -> None:
         if not (self._changes or self._counted or counts or gone or cursor is not None) and not last:
             return
-        name, now = self._source.name, self._clock()
-        batch = key = None
         counted = [ContainerCount(c.container, c.name, c.expected) for c in self._counted.values()]
-        if self._lines:
+        self._written |= {item for item, change in self._changes.items() if change.in_batch}
+        write = partial(
+            self._write,
+            self._lines,
+            self._clock(),
+            items=tuple(self._changes.values()),
+            counts=(*counted, *(counts or ())),
+            gone=gone,
+            cursor=cursor,
+            complete=last,
+        )
+        self._lines, self._bytes, self._changes, self._counted = [], 0, {}, {}
+        self._commits.run(write)
+
+    def _write(
+        self,
+        lines: list[bytes],
+        now: datetime,
+        *,
+        items: tuple[ItemChange, ...],
+        counts: tuple[ContainerCount, ...],
+        gone: tuple[ContainerId, ...],
+        cursor: Cursor | None,
+        complete: bool,
+    ) -> None:
+        name, batch, key = self._source.name, None, None
+        if lines:
             batch = self._ledger.open_batch(name, self._lease, now)
             key = raw_key(name, batch.id, batch.timestamp)
-            self._lake.put(key, encode_raw(batch.id, name, batch.sequence, batch.timestamp, self._lines))
+            self._lake.put(key, encode_raw(batch.id, name, batch.sequence, batch.timestamp, lines))
         self._revision = self._ledger.commit_fetch(
             self._lease,
             FetchCommit(
@@ -409,14 +442,42 @@ class Fetch:
                 batch=batch,
                 key=key,
                 stage="chunk",
-                items=tuple(self._changes.values()),
-                counts=(*counted, *(counts or ())),
+                items=items,
+                counts=counts,
                 gone=gone,
                 cursor=cursor,
                 revision=self._revision,
                 at=now,
-                complete=last,
+                complete=complete,
             ),
         )
-        self._written |= {item for item, change in self._changes.items() if change.in_batch}
-        self._lines, self._bytes, self._changes, self._counted = [], 0, {}, {}
+
+
+class _OneAhead:
+    """Writes in a thread of its own while the source is read on: in order, never more than one behind.
+
+    An error of a write is raised by the next one, or at the end.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "commit")
+        self._waiting: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        try:
+            if kind is None or issubclass(kind, Exception):
+                self._wait()
+        finally:
+            self._thread.shutdown()
+
+    def run(self, write: Callable[[], None]) -> None:
+        self._wait()
+        self._waiting = self._thread.submit(write)
+
+    def _wait(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting:
+            waiting.result()

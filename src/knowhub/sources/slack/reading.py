@@ -166,7 +166,7 @@ class ChannelReading:
 
     def _day(self, day: int, messages: dict[str, Json]) -> Iterator[Fetched]:
         kept: list[Json] = []
-        for message in sorted(messages.values(), key=lambda message: order_of(message["ts"])):
+        for message in (messages[ts] for ts in sorted(messages, key=order_of)):
             if reason := left_out(message, bot_messages=self.options.bot_messages):
                 yield self._skipped(message["ts"], reason)
             else:
