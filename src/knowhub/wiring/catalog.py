@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from knowhub.connecting.options import ApiOptions
 from knowhub.core.errors import ConfigurationError
 from knowhub.core.ports import Parser, Source
 from knowhub.core.types import Acl, SourceName
@@ -46,6 +48,19 @@ class Connection:
         return self.configuration.options(f"sources.{self.name}", kind, {**table, **given})
 
 
+def _api(name: str, prefix: str) -> Callable[[Connection], Connected]:
+    """For a source behind an API: `knowhub.sources.{name}` has its Options, Source and Parser under that prefix."""
+
+    def made(connection: Connection) -> Connected:
+        module = import_module(f"knowhub.sources.{name}")
+        options: ApiOptions = connection.options(getattr(module, f"{prefix}Options"))
+        source = getattr(module, f"{prefix}Source")(connection.name, options)
+        parser = getattr(module, f"{prefix}Parser")(connection.parse_file)
+        return Connected(source, parser, options.acl(Acl()))
+
+    return made
+
+
 def _slack(connection: Connection) -> Connected:
     from knowhub.sources.slack import SlackOptions, SlackParser, SlackSource
     from knowhub.sources.slack_export import SlackExportOptions, SlackExportSource
@@ -59,62 +74,6 @@ def _slack(connection: Connection) -> Connected:
         export = SlackExportSource(connection.name, chosen)
     source = SlackSource(connection.name, options, backfill=export)
     return Connected(source, SlackParser(connection.parse_file), options.acl(Acl()))
-
-
-def _gitlab(connection: Connection) -> Connected:
-    from knowhub.sources.gitlab import GitLabOptions, GitLabParser, GitLabSource
-
-    options: GitLabOptions = connection.options(GitLabOptions)
-    parser = GitLabParser(connection.parse_file)
-    return Connected(GitLabSource(connection.name, options), parser, options.acl(Acl()))
-
-
-def _backlog(connection: Connection) -> Connected:
-    from knowhub.sources.backlog import BacklogOptions, BacklogParser, BacklogSource
-
-    options: BacklogOptions = connection.options(BacklogOptions)
-    parser = BacklogParser(connection.parse_file)
-    return Connected(BacklogSource(connection.name, options), parser, options.acl(Acl()))
-
-
-def _discord(connection: Connection) -> Connected:
-    from knowhub.sources.discord import DiscordOptions, DiscordParser, DiscordSource
-
-    options: DiscordOptions = connection.options(DiscordOptions)
-    parser = DiscordParser(connection.parse_file)
-    return Connected(DiscordSource(connection.name, options), parser, options.acl(Acl()))
-
-
-def _confluence(connection: Connection) -> Connected:
-    from knowhub.sources.confluence import ConfluenceOptions, ConfluenceParser, ConfluenceSource
-
-    options: ConfluenceOptions = connection.options(ConfluenceOptions)
-    parser = ConfluenceParser(connection.parse_file)
-    return Connected(ConfluenceSource(connection.name, options), parser, options.acl(Acl()))
-
-
-def _jira(connection: Connection) -> Connected:
-    from knowhub.sources.jira import JiraOptions, JiraParser, JiraSource
-
-    options: JiraOptions = connection.options(JiraOptions)
-    parser = JiraParser(connection.parse_file)
-    return Connected(JiraSource(connection.name, options), parser, options.acl(Acl()))
-
-
-def _github(connection: Connection) -> Connected:
-    from knowhub.sources.github import GitHubOptions, GitHubParser, GitHubSource
-
-    options: GitHubOptions = connection.options(GitHubOptions)
-    parser = GitHubParser(connection.parse_file)
-    return Connected(GitHubSource(connection.name, options), parser, options.acl(Acl()))
-
-
-def _wordpress(connection: Connection) -> Connected:
-    from knowhub.sources.wordpress import WordPressOptions, WordPressParser, WordPressSource
-
-    options: WordPressOptions = connection.options(WordPressOptions)
-    parser = WordPressParser(connection.parse_file)
-    return Connected(WordPressSource(connection.name, options), parser, options.acl(Acl()))
 
 
 def _files(connection: Connection) -> Connected:
@@ -154,13 +113,13 @@ def _imported(connection: Connection) -> Connected:
 
 SOURCES: Mapping[str, Callable[[Connection], Connected]] = {
     "slack": _slack,
-    "gitlab": _gitlab,
-    "backlog": _backlog,
-    "discord": _discord,
-    "confluence": _confluence,
-    "jira": _jira,
-    "github": _github,
-    "wordpress": _wordpress,
+    "gitlab": _api("gitlab", "GitLab"),
+    "backlog": _api("backlog", "Backlog"),
+    "discord": _api("discord", "Discord"),
+    "confluence": _api("confluence", "Confluence"),
+    "jira": _api("jira", "Jira"),
+    "github": _api("github", "GitHub"),
+    "wordpress": _api("wordpress", "WordPress"),
     "files": _files,
     "git": _git,
     "slack_export": _slack_export,
