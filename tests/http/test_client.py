@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from knowhub.core.errors import RateLimited
+from knowhub.core.errors import NotFound, RateLimited
 from knowhub.core.secret import Secret
 from knowhub.http import (
     Auth,
@@ -61,6 +61,20 @@ def test_parameters_are_sent_as_apis_expect_them(api: Echo) -> None:
     said = client(api).get("things", {"q": "a b&c", "none": None, "yes": True, "ids": [1, 2]}).data
     assert said["path"] == "/api/things"
     assert said["query"] == {"q": ["a b&c"], "yes": ["true"], "ids": ["1", "2"]}
+
+
+@pytest.mark.parametrize("path", ["a/../b", "../b", "a/%2e%2e/b", "a/.%2E/b", "a/./b"])
+def test_a_path_that_climbs_is_not_asked_for(api: Echo, path: str) -> None:
+    for target in (path, f"{api.url}/api/{path}"):
+        with pytest.raises(NotFound, match="leads nowhere"):
+            client(api).get(target)
+    assert api.log == []
+
+
+@pytest.mark.parametrize("url", ["https://a:b:c/f", "https://x.example:99999999/f", "http://[::1/f", "https:///f"])
+def test_what_is_no_address_is_one_sentence(api: Echo, url: str) -> None:
+    with pytest.raises((NotFound, Unavailable), match="f"):
+        client(api, attempts=1).download(url, max_bytes=9)
 
 
 def test_bodies_are_posted_as_json_or_as_a_form(api: Echo) -> None:

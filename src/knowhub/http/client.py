@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from json import loads
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
-from knowhub.core.errors import RateLimited
+from knowhub.core.errors import NotFound, RateLimited
 from knowhub.http.auth import Auth, Authorize, no_auth
 from knowhub.http.clock import SYSTEM_CLOCK, Clock
 from knowhub.http.errors import TooLarge, Unavailable, Undecodable, rejection
@@ -35,6 +35,7 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
 _SHORTEST_WAIT_S = 0.1
 _NOT_MODIFIED = 304
 _COME_BACK_LATER = 503
+_DOT_SEGMENTS = frozenset((".", ".."))
 _SIGNED = "signed"
 """Marks a request whose query may be a signature."""
 
@@ -107,7 +108,7 @@ class Http:
         """
         headers = {"If-None-Match": etag} if etag else {}
         allowed = {*allow, _NOT_MODIFIED} if etag else set(allow)
-        request = self._client.build_request("GET", self._target(path, params), headers=headers)
+        request = self._request("GET", path, params, headers=headers)
         return self._send(request, allowed, bucket, attempts)
 
     def post(
@@ -123,13 +124,13 @@ class Http:
     ) -> Reply:
         """As `get`. Only for requests that may be repeated: a lost reply is asked for again."""
         data = dict(form) if form is not None else None
-        request = self._client.build_request("POST", self._target(path, params), json=json, data=data)
+        request = self._request("POST", path, params, json=json, data=data)
         return self._send(request, set(allow), bucket, attempts)
 
     def download(self, url: str, *, max_bytes: int, bucket: str = "") -> Download:
         """A file, at home or elsewhere. Raises TooLarge as soon as it is known, before the rest is read."""
         headers, signed = {"Accept": "*/*"}, {_SIGNED: True}
-        request = self._client.build_request("GET", self._target(url, None), headers=headers, extensions=signed)
+        request = self._request("GET", url, None, headers=headers, extensions=signed)
         reply = self._send(request, set(), bucket, None, limit=max_bytes, decode=False)
         return Download(reply.body, reply.headers.get("content-type", "").partition(";")[0].strip().lower())
 
@@ -163,8 +164,19 @@ class Http:
         weakref.finalize(self, client.close)
         return client
 
+    def _request(self, method: str, path: str, params: Mapping[str, Any] | None, **parts: Any) -> httpx2.Request:
+        import httpx2
+
+        try:
+            return self._client.build_request(method, self._target(path, params), **parts)
+        except (httpx2.InvalidURL, ValueError) as error:
+            raise NotFound(f"{self.scrub(path.partition('?')[0])[:200]}: this is no address ({error})") from error
+
     def _target(self, path: str, params: Mapping[str, Any] | None) -> str:
         url = path if path.startswith(("http://", "https://")) else f"{self.base_url}/{path.lstrip('/')}"
+        if not _DOT_SEGMENTS.isdisjoint(unquote(urlsplit(url).path).split("/")):
+            # Clients resolve these in silence: what somebody wrote would choose what our credentials ask for.
+            raise NotFound(f"{self.scrub(path)[:200]}: a path with dots for parts leads nowhere")
         pairs = [(key, one) for key, value in (params or {}).items() for one in _values(value)]
         if not pairs:
             return url
