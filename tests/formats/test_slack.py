@@ -195,6 +195,11 @@ def test_a_table_becomes_a_table() -> None:
     assert blocks({"type": "table", "rows": rows}) == "| Env | a\\|b |\n| --- | --- |\n| **prod** | 3 |\n| x |  |"
 
 
+@pytest.mark.parametrize("rows", [7, True, {"a": 1}, "ab", None])
+def test_a_table_that_is_none_counts_as_absent(rows: object) -> None:
+    assert blocks({"type": "table", "rows": rows, "caption": "Costs"}) == "Costs"
+
+
 def test_text_beside_blocks_is_said_once_unless_it_says_more() -> None:
     block = rich(section(words("Ship it", bold=True), words(" on "), {"type": "user", "user_id": "U1"}))
     assert blocks(block, text="*Ship it* on <@U1>") == "**Ship it** on @Ana"

@@ -21,6 +21,7 @@ from tests.servers.discord import (
     ORDINARY,
     VIEW,
 )
+from tests.servers.kit import Answer, Asked
 from tests.sources.discord_company import Company, Running
 
 
@@ -167,6 +168,60 @@ def test_a_private_thread_is_read_by_its_members_and_moderators_who_see_the_chan
     acl = running.hub.documents()["chat:thread:" + thread.id].acl  # type: ignore[index]
     assert acl.canonical() == ((f"chat:channel:{company.general.id}",), (f"chat:thread:{thread.id}",))
     assert _readers(running, f"chat:thread:{thread.id}") == {company.ana, company.ben, cid}
+
+
+def test_names_of_places_that_not_all_readers_see_are_not_told(running: Running) -> None:
+    company, server = running.company, running.company.server
+    shut = [server.add_channel(company.guild, name) for name in ("layoffs", "board")]
+    partly = server.add_channel(company.guild, "partly")
+    for channel in shut:
+        server.overwrite(channel, company.guild.id, deny=VIEW)
+        server.overwrite(channel, server.bot, allow=VIEW)
+    server.overwrite(partly, company.ben, deny=VIEW)
+    open_thread = server.start_thread(company.general, "Lunch", company.ana)
+    hidden_thread = server.start_thread(shut[0], "Severance", company.ana)
+    hush = server.start_thread(company.general, "Hush", company.ana, private=True)
+    mentioned = [company.general, partly, open_thread, *shut, hidden_thread, hush]
+    words = " ".join(f"<#{one.id}>" for one in mentioned)
+    for place in (company.general, shut[1], open_thread):
+        server.post(place, company.ana, words)
+    running.sync()
+    ids = [f"#{one.id}" for one in mentioned]
+    told = {place: text.split(": ", 1)[1].split() for place, text in running.texts().items() if "<" not in text}
+    assert told[f"{company.general.id}:2026-03-02"] == ["#general", ids[1], "#Lunch", *ids[3:]]
+    assert told[f"thread:{open_thread.id}"] == ["#general", ids[1], "#Lunch", *ids[3:]]
+    assert told[f"{shut[1].id}:2026-03-02"] == [
+        "#general",
+        ids[1],
+        "#Lunch",
+        "#layoffs",
+        "#board",
+        "#Severance",
+        ids[6],
+    ]
+
+
+@pytest.mark.parametrize("what", ["thread", "channel"])
+def test_what_is_deleted_while_members_are_listed_does_not_hide_the_rest(running: Running, what: str) -> None:
+    company, server = running.company, running.company.server
+    closed = server.add_channel(company.guild, "closed")
+    threads = [server.start_thread(place, "T", company.ana, private=True) for place in (closed, company.general)]
+    server.post(company.general, company.ana, "Hello")
+    for thread in threads:
+        server.post(thread, company.ana, "x")
+        server.archive(thread)
+    running.sync()
+    answer = server.answer
+    ending = f"/{threads[0].id}/thread-members" if what == "thread" else f"/{closed.id}/threads/archived/private"
+
+    def gone(asked: Asked) -> Answer:
+        return (
+            Answer({"message": "Unknown Channel", "code": 10003}, 404) if asked.path.endswith(ending) else answer(asked)
+        )
+
+    server.answer = gone  # type: ignore[method-assign]
+    assert _readers(running, f"chat:thread:{threads[1].id}") == {company.ana}
+    assert company.ben not in _readers(running, f"chat:thread:{threads[0].id}")
 
 
 def test_leaving_a_role_takes_effect_without_a_sync(running: Running) -> None:

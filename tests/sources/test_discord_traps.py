@@ -314,6 +314,27 @@ def test_a_census_that_was_cut_remembers_what_it_missed_before(company: Company)
     assert len(ledger.known) == 2
 
 
+def test_what_came_back_while_deletions_are_held_is_not_deleted_with_them(tmp_path: Path) -> None:
+    company = Company(census_hours=0, reread_hours=0)
+    with company.server:
+        for _ in range(20):
+            company.server.post(company.general, company.ana, "an old day")
+            company.clock.advance(days=1)
+        old = dict(company.general.messages)
+        first = company.server.post(company.general, company.ana, "first of the day")
+        running = Running(tmp_path, company)
+        assert len(running.sync()) == 21
+        for message in [*list(old.values())[:15], first]:
+            company.server.delete(company.general, message)
+        company.clock.advance(hours=1)
+        assert running.hub.sync().fetched.held == 16
+        company.server.post(company.general, company.ana, "came later")
+        running.hub.sync()
+        running.hub.sync()
+        assert "came later" in "\n".join(running.sync().values())
+        assert len(running.texts()) == 6
+
+
 def test_a_page_that_is_cut_short_is_no_evidence_of_deletion(running: Running) -> None:
     company = running.company
     for n in range(150):
@@ -677,5 +698,56 @@ def test_a_message_that_nobody_could_have_written_does_not_stop_its_channel(runn
     assert "fine" in "".join(running.sync().values())
 
 
+@pytest.mark.parametrize("odd", [{"attachments": [{"filename": "a.txt"}]}, {"flags": "many"}, {"id": "x"}])
+def test_an_answer_that_discord_does_not_document_is_a_gap_of_its_channel(
+    running: Running, odd: dict[str, Any]
+) -> None:
+    company = running.company
+    other = company.server.add_channel(company.guild, "other")
+    company.server.post(company.general, company.ana, "odd", **odd)
+    company.server.post(other, company.ana, "Hello")
+    running.sync()
+    assert running.said().endswith("Hello")
+    assert "not what it documents" in running.gaps[0]
+
+
 def test_check_is_silent_when_all_is_well(company: Company) -> None:
     assert company.source().check() == []
+
+
+def test_a_server_that_was_renamed_keeps_what_it_has_and_says_how_to_name_it(tmp_path: Path) -> None:
+    company = Company(guilds=("Acme",))
+    with company.server:
+        running = Running(tmp_path, company)
+        company.server.post(company.general, company.ana, "Where is the runbook?")
+        before = running.sync()
+        assert before
+        company.guild.name = "Acme & Sons"
+        assert running.sync() == before
+        assert running.gaps == [
+            "Acme/#general: the bot is in no server 'Acme'; if it is called 'Acme & Sons' now, write its id "
+            + company.guild.id
+        ]
+        company.options["guilds"] = (company.guild.id,)
+        assert running.sync() == before
+        assert running.gaps == []
+
+
+def test_a_list_of_servers_that_is_cut_short_deletes_nothing(running: Running) -> None:
+    company = running.company
+    company.server.post(company.general, company.ana, "Where is the runbook?")
+    before = running.sync()
+    whole = company.server.answer
+    company.server.answer = (  # type: ignore[method-assign]  # a page that lost what was on it
+        lambda asked: Answer([]) if asked.path.endswith("/@me/guilds") else whole(asked)
+    )
+    assert running.sync() == before
+    assert "Discord did not list the server 'Acme'" in running.gaps[0]
+
+
+def test_a_server_that_the_bot_was_thrown_out_of_takes_its_messages_along(running: Running) -> None:
+    company = running.company
+    company.server.post(company.general, company.ana, "Where is the runbook?")
+    assert running.sync()
+    company.server.guilds.pop(company.guild.id)
+    assert running.sync() == {}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,3 +112,15 @@ def test_parts_are_read_from_our_own_versions_only() -> None:
     assert parts_of("3/1767000000.000001/abcd/scope/4-abcdef") == 4
     assert parts_of("?2/3/1767000000.000001/abcd/scope/2-abcdef") == 4
     assert [parts_of(version) for version in ("left out", "", "f0123456789", "f12-34")] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("key", ["file", "files"])
+def test_addresses_that_open_a_file_without_signing_in_are_not_stored(key: str) -> None:
+    file = {
+        "id": "F1",
+        "permalink_public": "https://slack-files.com/T1-F1-secret",
+        "url_private": "https://files.slack.com/files-pri/T1-F1/plan.pdf?t=xoxe-secret",
+    }
+    stored = repr(without_secrets([{"ts": "1.000001", "text": "a plan", key: [file] if key == "files" else file}]))
+    assert "secret" not in stored
+    assert "plan.pdf" in stored

@@ -22,6 +22,7 @@ from knowhub.core.types import (
     Skipped,
     SourceName,
 )
+from knowhub.http import Undecodable
 from knowhub.sources.slack.api import METHODS
 from knowhub.sources.slack_export import SlackExportOptions, SlackExportSource
 from tests.contracts.source import LedgerModel
@@ -68,6 +69,17 @@ def test_a_thread_that_cannot_be_found_ends_alone(slack: SlackServer) -> None:
     slack.lost_threads.clear()
     ledger.fetch(source(slack))
     assert set(ledger.records) == {f"C1:{root}" for root in roots}
+
+
+def test_an_answer_without_its_list_is_no_empty_list(slack: SlackServer) -> None:
+    slack.post("C1", "U1", "said")
+    ledger = LedgerModel()
+    ledger.fetch(source(slack))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(METHODS_SERVED, "conversations.list", lambda *_: {})
+        with pytest.raises(Undecodable, match="no list of channels"):
+            ledger.fetch(source(slack))
+    assert len(ledger.records) == 1
 
 
 def test_a_refusal_with_status_200_is_no_empty_answer(slack: SlackServer) -> None:
@@ -257,6 +269,43 @@ def test_members_that_cannot_be_listed_are_nobody(slack: SlackServer) -> None:
     assert "chat:channel:C1" in held
 
 
+def test_names_of_private_channels_are_not_told_elsewhere(slack: SlackServer) -> None:
+    slack.channels["G1"] = Channel("G1", "layoffs", "private", {"U1", BOT_USER})
+    slack.post("C1", "U1", "see <#G1> and <#C1>")
+    ledger = LedgerModel()
+    ledger.fetch(source(slack))
+    (text,) = texts(ledger).values()
+    assert text.endswith("see #G1 and #ops")
+    assert "layoffs" not in str(list(ledger.records.values()))
+
+
+@pytest.mark.parametrize("origin", [{"channel_id": "G1"}, {"channel_id": "C1", "private_channel_prompt": True}, {}])
+def test_a_preview_of_a_message_that_not_all_readers_may_read_is_its_link(
+    slack: SlackServer, origin: dict[str, Any]
+) -> None:
+    slack.channels["G1"] = Channel("G1", "layoffs", "private", {"U1", BOT_USER})
+    slack.channels["C2"] = Channel("C2", "dev", "public", {"U1", BOT_USER})
+    address = "https://acme.slack.com/archives/G1/p1767000000000001"
+    preview = {"is_msg_unfurl": True, "from_url": address, "author_name": "Bo", "text": "Fire them", **origin}
+    slack.post("C2", "U1", "Look", attachments=[preview])
+    ledger = LedgerModel()
+    ledger.fetch(source(slack))
+    (text,) = texts(ledger).values()
+    assert text.endswith(f"Look\n> [Message in another channel]({address})")
+
+
+@pytest.mark.parametrize("origin", ["C1", "G1"])
+def test_a_preview_of_a_message_that_all_readers_may_read_is_kept(slack: SlackServer, origin: str) -> None:
+    here = Channel("G1", "board", "private", {"U1", BOT_USER})
+    slack.channels["G1"] = here
+    preview = {"is_share": True, "channel_id": origin, "private_channel_prompt": origin == "G1", "text": "Ship it"}
+    slack.post("G1", "U1", "Look", attachments=[preview])
+    ledger = LedgerModel()
+    ledger.fetch(source(slack))
+    (text,) = texts(ledger).values()
+    assert text.endswith("Look\n> Ship it")
+
+
 # ── files ────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -280,6 +329,31 @@ def test_files_are_fetched_with_the_token_from_slack_only_and_no_address_opens_t
     stored = json.dumps([dict(record.payload or {}) for record in ledger.records.values()])
     assert PUBLIC_SECRET not in stored
     assert TOKEN not in stored
+
+
+@pytest.mark.parametrize(
+    ("code", "left"), [("file_deleted", []), ("file_not_found", ["file that the app may not open"])]
+)
+def test_a_file_that_another_company_took_away_is_not_asked_for_for_ever(
+    slack: SlackServer, code: str, left: list[str]
+) -> None:
+    slack.post("C1", "U1", "Look", files=[slack.share("theirs.txt", b"x", asks=True)])
+    refused = Refused(code)
+
+    def info(*_: object) -> dict[str, object]:
+        raise refused
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(METHODS_SERVED, "files.info", info)
+        seen = LedgerModel().fetch(source(slack))
+    assert only(seen, Failed) == []
+    assert [one.reason for one in only(seen, Skipped)] == left
+
+
+def test_a_file_whose_address_is_none_fails_alone(slack: SlackServer) -> None:
+    slack.post("C1", "U1", "Look", files=[slack.share("odd.txt", b"x")])
+    slack._file = lambda file, **_: {"id": file.id, "url_private": "https://[files.slack.com/"}  # type: ignore[method-assign]
+    assert [one.reason for one in only(LedgerModel().fetch(source(slack)), Skipped)] == ["file kept outside Slack"]
 
 
 def test_a_file_at_another_host_never_sees_the_token(slack: SlackServer) -> None:
@@ -355,6 +429,18 @@ def test_an_export_gives_what_a_free_plan_hides(slack: SlackServer, tmp_path: Pa
         ledger.fetch(source(slack, backfill=export))
         assert len(ledger.records) == 199
         slack.clock.advance(days=8)
+
+
+def test_a_message_that_an_export_holds_broken_is_read_by_the_api(slack: SlackServer, tmp_path: Path) -> None:
+    slack.post("C1", "U1", "fine", at_s=days_ago(slack, 41))
+    slack.post("C1", "U1", "whole only here", at_s=days_ago(slack, 40))
+    slack.post("C1", "U1", "newest", at_s=days_ago(slack, 3))
+    export = write_export(slack, tmp_path / "export")
+    (broken,) = [day for day in (tmp_path / "export" / "ops").iterdir() if "only here" in day.read_text()]
+    broken.write_text(broken.read_text().replace('"ts": "', '"ts": "x'))
+    ledger = LedgerModel()
+    ledger.fetch(source(slack, backfill=export))
+    assert "whole only here" in "".join(texts(ledger).values())
 
 
 def test_a_backfill_that_was_cut_begins_again_without_overwriting(slack: SlackServer, tmp_path: Path) -> None:

@@ -89,6 +89,20 @@ def test_a_history_of_empty_pages_without_end_is_a_gap(slack: SlackServer) -> No
     assert "empty pages" in gap.error
 
 
+def test_a_history_that_does_not_go_back_in_time_is_a_gap(slack: SlackServer) -> None:
+    slack.post("C1", "U1", "Hello", at_s=days_ago(slack, 3))
+    answer = slack.conversations_history
+
+    def newest(_: SlackServer, asked: dict[str, Any]) -> dict[str, Any]:
+        del asked["latest"]
+        return {**answer(asked), "has_more": True}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(METHODS_SERVED, "conversations.history", newest)
+        (gap,) = only(LedgerModel().fetch(source(slack)), Gap)
+    assert "go back in time" in gap.error
+
+
 def test_a_message_without_a_ts_fails_alone(slack: SlackServer) -> None:
     slack.post("C1", "U1", "fine")
     slack.channels["C1"].messages["9.000001"] = {
@@ -351,6 +365,18 @@ def test_a_reply_that_was_also_sent_to_the_channel_is_one_message(slack: SlackSe
     assert "".join(texts(ledger).values()).count("for all to see") == 1
     assert set(ledger.records) == {f"C1:{root}"}
     assert [census.expected for census in only(seen, Census)] == [2]
+
+
+def test_a_reply_that_the_channel_shows_is_kept_where_a_plan_hides_its_parent(slack: SlackServer) -> None:
+    slack.horizon = timedelta(days=90)
+    root = slack.post("C1", "U1", "parent", at_s=days_ago(slack, 100))
+    slack.reply("C1", root, "U2", "for all to see", at_s=days_ago(slack, 2), broadcast=True)
+    ledger = LedgerModel()
+    for _ in range(3):
+        seen = ledger.fetch(source(slack))
+        assert "for all to see" in "".join(texts(ledger).values())
+        assert [census.expected for census in only(seen, Census)] == [1]
+        slack.clock.advance(days=8)
 
 
 def test_replies_under_a_deleted_parent_live_on_and_go_with_the_last_of_them(slack: SlackServer) -> None:

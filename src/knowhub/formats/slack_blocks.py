@@ -110,7 +110,8 @@ def _input(block: Json, names: Names) -> str:
 
 def _table(block: Json, names: Names) -> str:
     value = block.get("rows")
-    rows = [[_cell(cell, names) for cell in row] for row in value if isinstance(row, list)] if value else []
+    listed = value if isinstance(value, list) else []
+    rows = [[_cell(cell, names) for cell in row] for row in listed if isinstance(row, list)]
     if not any(any(row) for row in rows):
         return text_object(block.get("caption"), names)
     width = max(len(row) for row in rows)

@@ -19,6 +19,8 @@ Json = Mapping[str, Any]
 
 _TS = re.compile(r"(\d{1,12})\.(\d{1,6})")
 _MARKUP = re.compile(r"\[([^\]\n]*)\]\([^)\n]*\)|[*~`]+|^(?:>|-|\d+\.)\s+", re.MULTILINE)
+_ARCHIVE = re.compile(r"/archives/([A-Z0-9]+)")
+_QUOTED = ("is_share", "is_msg_unfurl")
 _TITLE_CHARS = 80
 _BLOCK_START = re.compile(r"```|>|\||- |\d+\. ")
 
@@ -46,7 +48,8 @@ def _conversation(record: RawRecord, sequence: int) -> Document:
     payload = record.payload
     if payload is None:
         raise ValueError("no payload")
-    messages, names = objects(payload["messages"]), payload["names"]
+    names, channel = payload["names"], payload["channel"]["id"]
+    messages = [_for_readers(message, channel, names) for message in objects(payload["messages"])]
     text, sections = _transcript(payload, messages, names)
     times = [section.time for section in sections if section.time]
     return Document(
@@ -66,6 +69,28 @@ def _conversation(record: RawRecord, sequence: int) -> Document:
         location=record.location,
         sections=sections,
     )
+
+
+def _for_readers(message: Json, channel: str, names: Names) -> Json:
+    """A message without the text of messages that it quotes from where not all of its readers may be.
+
+    Slack shows such a preview to the members of both channels. `names` has those of public channels only.
+    """
+    attachments = objects(message.get("attachments"))
+    if not any(attachment.get(key) for attachment in attachments for key in _QUOTED):
+        return message
+    return {**message, "attachments": [_told(attachment, channel, names) for attachment in attachments]}
+
+
+def _told(attachment: Json, channel: str, names: Names) -> Json:
+    if not any(attachment.get(key) for key in _QUOTED):
+        return attachment
+    origin, address = string(attachment, "channel_id"), string(attachment, "from_url")
+    if not origin and (found := _ARCHIVE.search(address)):
+        origin = found[1]
+    if origin == channel or (origin in names and not attachment.get("private_channel_prompt")):
+        return attachment
+    return {"title": "Message in another channel", "title_link": address, "is_share": True}
 
 
 def _transcript(payload: Json, messages: Sequence[Json], names: Names) -> tuple[str, tuple[Section, ...]]:

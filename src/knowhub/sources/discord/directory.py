@@ -6,6 +6,7 @@ private thread ◀─ its members, and the classes that may manage threads in it
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,8 +15,8 @@ from typing import Any
 from knowhub.connecting.versions import digest
 from knowhub.core.types import Membership, Person, Principal, SourceName
 from knowhub.formats.discord import person_name
-from knowhub.http import Refused
-from knowhub.sources.discord.api import DiscordApi, TokenRefused
+from knowhub.http import Missing, Refused
+from knowhub.sources.discord.api import DiscordApi, TokenRefused, Unlistable
 from knowhub.sources.discord.options import DiscordOptions
 from knowhub.sources.discord.permissions import MANAGE_THREADS, Guild, Member, may_read, member_of, permissions
 from knowhub.sources.discord.places import (
@@ -25,6 +26,8 @@ from knowhub.sources.discord.places import (
     channel_principal,
     thread_principal,
 )
+
+log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -69,7 +72,7 @@ class GuildDirectory:
                 inside = {user_principal(self.source, user) for user in self.api.thread_members(thread)}
             except TokenRefused:
                 raise
-            except Refused:
+            except (Refused, Missing):
                 inside = set()
             yield Membership(Principal(thread_principal(self.source, thread)), moderators | inside)
 
@@ -85,7 +88,12 @@ class GuildDirectory:
             if channel.get("type") != TEXT or not may_read(bits, channel):
                 continue
             listed = self.api.archived(id, "private", None) if bits & MANAGE_THREADS else self.api.joined(id)
-            found |= {str(one["id"]): id for one in listed}
+            try:
+                found |= {str(one["id"]): id for one in listed}
+            except TokenRefused:
+                raise
+            except (Refused, Missing, Unlistable) as error:
+                log.warning("private threads cannot be listed", extra={"channel": id, "reason": error.message})
         return found
 
     def _classes(self, channels: list[Json]) -> dict[Principal, list[Member]]:

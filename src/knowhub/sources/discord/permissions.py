@@ -94,6 +94,13 @@ def missing(bits: int, channel: Json) -> str:
     return " and ".join(name for bit, name in named.items() if not bits & bit)
 
 
+def everyone_sees(guild: Guild, channel: Json) -> bool:
+    """Whether no member of the server is kept from seeing that there is such a channel."""
+    overwrites = channel.get("permission_overwrites") or ()
+    barred = any(int(one["deny"]) & VIEW_CHANNEL for one in overwrites)
+    return not barred and bool(permissions(guild, Member("", frozenset()), channel) & VIEW_CHANNEL)
+
+
 def _base(guild: Guild, member: Member) -> int:
     if member.user == guild.owner:
         return _ALL

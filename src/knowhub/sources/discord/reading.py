@@ -179,7 +179,8 @@ class ChannelReader:
             if answer.get("type") != PRIVATE_THREAD or self.visit.options.private_threads:
                 thread = thread_of(answer, self.place)
                 self.listed[thread.id] = thread
-                self.visit.names[f"#{thread.id}"] = thread.name
+                if not thread.private:
+                    self.visit.names[f"#{thread.id}"] = thread.name
 
     def _find_unlisted(self) -> Iterator[RawRecord | Failed]:
         """Threads that were there and are in no listing: gone, archived meanwhile, or shown to us no longer."""
@@ -385,6 +386,8 @@ class ChannelReader:
             yield from self._gone(item)
 
     def _meet(self, item: ItemId, parts: int = 1) -> None:
+        if self.walk is not None and item not in self.holdings.parts:
+            self.walk["gone"] = [gone for gone in self.walk["gone"] if gone != item]
         self.met.add(item)
         self.holdings.parts[item] = parts
 

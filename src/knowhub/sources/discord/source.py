@@ -109,7 +109,7 @@ class DiscordSource:
                 yield from sync.guild(surveyed, withheld=not reads_content(application))
         if silent and len(silent) == len(guilds):
             raise silent[-1]
-        yield from sync.departed({str(guild["id"]) for guild in guilds})
+        yield from sync.departed(guilds)
         yield Checkpoint(sync.final(), last=True)
 
     # ── the directory ────────────────────────────────────────────────────────────────────────────────

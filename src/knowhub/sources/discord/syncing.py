@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -72,8 +73,6 @@ class Syncing:
 
     def guild(self, surveyed: Surveyed, *, withheld: bool) -> Iterator[Fetched]:
         surveyor = self._surveyor
-        names = {f"@&{id}": name for id, name in surveyed.guild.role_names.items()}
-        names |= {f"#{one['id']}": str(one.get("name")) for one in (*surveyed.channels, *surveyed.active)}
         if surveyed.guild.id in self._gaps:
             self._gaps.remove(surveyed.guild.id)
             yield ContainerGone(ContainerId(surveyed.guild.id))
@@ -82,7 +81,7 @@ class Syncing:
             options=surveyor.options,
             attachments=self._attachments,
             known=self._known,
-            names=names,
+            names={},
             bot=surveyed.bot.user,
             now=self._now,
             reread=self._reread is not None and self._due(),
@@ -91,7 +90,8 @@ class Syncing:
         )
         for place in map(partial(surveyor.place, surveyed), surveyed.channels):
             self._seen.add(place.id)
-            yield from self._channel(place, visit, surveyed.active, withheld=withheld)
+            here = replace(visit, names=surveyed.names_at(place.channel))
+            yield from self._channel(place, here, surveyed.active, withheld=withheld)
 
     def guild_gap(self, guild: Json, error: str) -> Iterator[Gap]:
         """Of a server that cannot be read, every channel that we know of is a gap, or the server itself."""
@@ -105,13 +105,25 @@ class Syncing:
             self._gaps = sorted({*self._gaps, id})
             yield Gap(ContainerId(id), str(guild["name"]), error)
 
-    def departed(self, guilds: set[str]) -> Iterator[ContainerGone]:
-        """Channels that the complete lists no longer have, and those of servers that the bot is no longer in."""
+    def departed(self, guilds: list[Json]) -> Iterator[ContainerGone | Gap]:
+        """Channels that the complete lists no longer have, and those of servers that the bot is no longer in.
+
+        A list of servers that was short, or a server with a new name, is no reason to delete all of it.
+        """
+        listed = {str(guild["id"]) for guild in guilds}
         held = {item.container for item in self._known.items()} | {ContainerId(id) for id in self._channels}
+        why: dict[str, str] = {}
         for container in sorted(held - {ContainerId(id) for id in self._seen}):
-            self._channels.pop(container, None)
-            yield ContainerGone(container)
-        for id in [id for id in self._gaps if id not in guilds]:
+            state = self._channels.get(container, {})
+            guild = str(state.get("guild", ""))
+            if guild and guild not in listed and guild not in why:
+                why[guild] = self._surveyor.unlisted(guild, guilds)
+            if error := why.get(guild, ""):
+                yield Gap(container, str(state.get("name")), error)
+            else:
+                self._channels.pop(container, None)
+                yield ContainerGone(container)
+        for id in [id for id in self._gaps if id not in listed]:
             self._gaps.remove(id)
             yield ContainerGone(ContainerId(id))
 
@@ -153,6 +165,8 @@ class Syncing:
             if self._silent >= _PATIENCE:
                 raise
             yield Gap(place.container, place.label, error.message)
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            yield Gap(place.container, place.label, f"Discord's answer for it is not what it documents: {error!r}")
 
     def _gap(self, place: Place, error: str) -> Gap:
         """What is readable again later is read from its beginning: nobody knows what happened meanwhile."""

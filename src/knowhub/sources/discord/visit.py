@@ -25,7 +25,10 @@ class NothingReadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What one sync knows while it goes through the channels."""
+    """What one sync knows while it goes through the channels.
+
+    `names` are those that all readers of the channel may know.
+    """
 
     api: DiscordApi
     options: DiscordOptions

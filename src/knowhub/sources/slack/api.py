@@ -95,7 +95,10 @@ class SlackApi:
         raise AssertionError("the last attempt returns or raises")
 
     def collect(self, method: str, key: str, pick: Callable[[Json], Picked], /, **arguments: Any) -> list[Picked]:
-        """`pick` of every entry of a list. A page token that expired or came twice starts the list again."""
+        """`pick` of every entry of a list. A page token that expired or came twice starts the list again.
+
+        Raises what `call` does.
+        """
         for _ in range(_MAX_RESTARTS):
             try:
                 return [pick(entry) for entry in self._entries(method, key, arguments)]
@@ -113,7 +116,9 @@ class SlackApi:
                     raise _Broken from error
                 raise
             entries = page.get(key)
-            yield from entries if isinstance(entries, list) else ()
+            if not isinstance(entries, list):
+                raise Undecodable(f"{method}: no list of {key}")
+            yield from entries
             cursor = next_cursor(page)
             if not cursor:
                 return

@@ -1,7 +1,7 @@
 """An export of the workspace as the beginning of its history: the records of another source become this one's.
 
-What the hub already has is left as it is: the API knows better. A file of the export that cannot be read leaves its
-channel to the API, all of it.
+What the hub already has is left as it is: the API knows better. A file or a message of the export that cannot be read
+leaves its channel to the API, all of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from knowhub.core.ports import Known, KnownItem, Source
-from knowhub.core.types import ContainerId, Fetched, Gap, ItemId, RawRecord, Skipped
+from knowhub.core.types import ContainerId, Failed, Fetched, Gap, ItemId, RawRecord, Skipped
 from knowhub.sources.slack.messages import DAY_S, Json, is_ts, order_of, seconds_of
 from knowhub.sources.slack.options import SlackOptions
 from knowhub.sources.slack.records import Recorder
@@ -46,7 +46,7 @@ class Backfill:
     def records(self, known: Known) -> Iterator[Fetched]:
         broken: set[str] = set()
         for fetched in self.export.fetch(None, _Nothing()):
-            if isinstance(fetched, Gap):
+            if isinstance(fetched, Gap | Failed):
                 log.warning("the export is broken here", extra={"channel": fetched.container, "reason": fetched.error})
                 broken.add(fetched.container)
             elif isinstance(fetched, RawRecord | Skipped) and fetched.container in self.recorders:

@@ -61,7 +61,11 @@ class Files:
         try:
             file = self._whole(file)
         except SlackRefused as error:
-            return Failed(container, item, str(error), location)
+            if error.code == "file_deleted":
+                return None
+            if error.code not in _NO_ACCESS:
+                return Failed(container, item, str(error), location)
+            file = {**file, "file_access": error.code}
         if reason := self._left_out(file):
             return Skipped(container, item, reason, location)
         attachment = Attachment(
@@ -155,5 +159,8 @@ def _created(file: Json) -> str:
 
 
 def _origin(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
     return f"{parts.scheme}://{parts.netloc}".lower()

@@ -37,6 +37,7 @@ _VOLATILE = {
 }  # fmt: skip
 _VOLATILE_PREFIXES = ("thumb_", "url_", "image_", "permalink_", "converted_", "media_", "hls_", "original_", "preview_")
 # Addresses that open a file without signing in, and the tokens that exports put into addresses.
+_WITH_ADDRESSES = frozenset(("files", "file", "attachments"))
 _SECRET_KEYS = ("permalink_public",)
 _SECRET = re.compile(r"(?<=[?&])(t|pub_secret|token)=[^&\s\"<>|]+")
 
@@ -141,7 +142,7 @@ def left_out(message: Json, *, bot_messages: bool) -> str:
 
 def without_secrets(messages: Iterable[Json]) -> list[Json]:
     """Messages as they may be stored: files without addresses that open them."""
-    return [_clean(message) if "files" in message or "attachments" in message else message for message in messages]
+    return [message if _WITH_ADDRESSES.isdisjoint(message) else _clean(message) for message in messages]
 
 
 def _clean(node: Any) -> Any:

@@ -18,7 +18,7 @@ _MAX_STUCK = 20
 
 @dataclass
 class Page:
-    """One page of history, sorted: messages by ts, parents of threads, threads ▸ the latest reply sent to the channel.
+    """One page of history, sorted: messages by ts, parents of threads, threads ▸ replies also sent to the channel.
 
     `lowest` is its oldest `ts`, "" if it has none. `more`: it is not the last. `hidden`: the plan's limit hides what
     is older.
@@ -26,7 +26,7 @@ class Page:
 
     messages: dict[str, Json] = field(default_factory=dict)
     roots: list[Json] = field(default_factory=list)
-    elsewhere: dict[str, str] = field(default_factory=dict)
+    elsewhere: dict[str, dict[str, Json]] = field(default_factory=dict)
     unreadable: list[tuple[object, str]] = field(default_factory=list)
     lowest: str = ""
     more: bool = False
@@ -44,7 +44,7 @@ class Page:
             stamps.append(ts)
             root = message.get("thread_ts")
             if root is not None and root != ts and is_ts(root):
-                page.elsewhere[root] = max(ts, page.elsewhere.get(root, ts), key=order_of)
+                page.elsewhere.setdefault(root, {})[ts] = message
             elif "reply_count" in message and has_replies(message):
                 page.roots.append(message)
             else:
@@ -75,6 +75,8 @@ def history(api: SlackApi, channel: str, oldest: int, before: int, page_size: in
         yield page
         if not page.more:
             return
+        if page.lowest and order_of(page.lowest) >= order_of(latest):
+            raise Undecodable(f"conversations.history of {channel}: its pages do not go back in time")
         if page.lowest:
             latest, cursor = page.lowest, ""
         elif (stuck := stuck + 1) > _MAX_STUCK:

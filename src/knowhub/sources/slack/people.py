@@ -54,7 +54,8 @@ class Names:
         self.names.update({id: name for id, name in listed if name})
 
     def of_channels(self, channels: Iterable[Channel]) -> None:
-        self.channels = {channel.id: channel.name for channel in channels if not channel.direct}
+        """Public ones: what a private channel is called is told to nobody who reads of it elsewhere."""
+        self.channels = {channel.id: channel.name for channel in channels if channel.public}
         self.known = {**self.channels, **self.names}
 
     def learn(self, names: Mapping[str, str]) -> None:

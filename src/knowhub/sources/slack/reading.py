@@ -66,6 +66,7 @@ class ChannelReading:
     _asked: set[str] = field(default_factory=set)
     _seen: dict[ItemId, int] = field(default_factory=dict)
     _days: dict[int, dict[str, Json]] = field(default_factory=dict)
+    _expected: dict[str, dict[str, Json]] = field(default_factory=dict)
     _threads_read: int = 0
     _hidden_to: int = -1
     _scope: str = ""
@@ -81,6 +82,7 @@ class ChannelReading:
         )
         while state.todo:
             yield from self._window(*state.todo[0])
+        yield from self._orphans()
         yield from self._canvas()
         yield self._census()
         yield self.checkpoint()
@@ -124,8 +126,8 @@ class ChannelReading:
             if self._threads_read >= _THREADS_A_CHECKPOINT:
                 self._threads_read = 0
                 yield self.checkpoint()
-        for root, latest in page.elsewhere.items():
-            yield from self._broadcast(root, latest)
+        for root, sent in page.elsewhere.items():
+            yield from self._broadcast(root, sent)
 
     def _unreadable(self, message: object, day: int) -> Failed:
         ts = message.get("ts") if isinstance(message, dict) else message
@@ -202,19 +204,33 @@ class ChannelReading:
             return False
         return not state.deep_below or order_of(root["ts"]) < order_of(state.deep_below)
 
-    def _broadcast(self, root: str, latest: str) -> Iterator[Fetched]:
-        """A reply that was also sent to the channel: news of a thread whose parent is not listed in this sync."""
+    def _broadcast(self, root: str, sent: dict[str, Json]) -> Iterator[Fetched]:
+        """Replies also sent to the channel: news of a thread whose parent is not listed in this sync."""
         at = seconds_of(root)
-        listed = any(low <= at and (high is None or at < high) for low, high in self.state.todo)
-        if listed or at < self.state.since or self.recorder.item(root) in self._seen:
+        if at < self.state.since or self.recorder.item(root) in self._seen:
+            return
+        if any(low <= at and (high is None or at < high) for low, high in self.state.todo):
+            self._expected.setdefault(root, {}).update(sent)
             return
         before = self.known.get(self.recorder.item(root))
         told = before.version.lstrip("?").split("/") if before else []
+        latest = max(sent, key=order_of)
         if any(is_ts(part) and order_of(part) >= order_of(latest) for part in told[:3]):
             return
-        yield from self._replies(root, None)
+        yield from self._replies(root, None, sent)
 
-    def _replies(self, ts: str, listed: Json | None) -> Iterator[Fetched]:
+    def _orphans(self) -> Iterator[Fetched]:
+        """Replies that the channel shows of threads whose parents never came, because a plan hides them."""
+        for root, sent in self._expected.items():
+            if self.recorder.item(root) not in self._seen and self.recorder.item(root) not in self._still_held():
+                yield from self._thread_read(root, {}, sent)
+
+    def _still_held(self) -> set[ItemId]:
+        """What the hub has and this sync found no reason to doubt."""
+        return {item for held in self._held_days.values() for item in held if item not in self.state.missing}
+
+    def _replies(self, ts: str, listed: Json | None, sent: dict[str, Json] | None = None) -> Iterator[Fetched]:
+        """`sent` is what the channel showed of a thread whose parent was not listed: all there is, if that is gone."""
         self._threads_read += 1
         try:
             messages = replies(self.api, self.recorder.channel.id, ts, self.options.page_size)
@@ -223,6 +239,8 @@ class ChannelReading:
                 raise
             if listed:
                 yield self._failed(ts, "Slack lists this thread and cannot find it (thread_not_found)")
+            elif sent:
+                yield from self._thread_read(ts, {}, sent)
             return
         except Undecodable as error:
             yield self._failed(ts, error.message)
