@@ -64,10 +64,19 @@ class GitHubServer(SimulatedApi):
         self.repositories: dict[int, Repository] = {}
         self.former: dict[str, int] = {}
         self.attached: dict[str, bytes] = {}
+        self.attached_to: dict[str, Issue] = {}
+        """Where some of `attached` hang: those in public repositories the site gives to anybody."""
+        self.hide_branches = False
+        self.private_mode = False
+        """Enterprise Server shows nothing to those who do not sign in, public repositories neither."""
         self.tokens: dict[str, datetime | None] = {TOKEN: None}
         self.missing_scopes: set[str] = set()
         """Of `collaborators`, `pulls`, `discussions`, `contents`: refused with 403."""
         self.hide_last = False
+        self.unreadable: set[int] = set()
+        """Numbers of issues that end in 500 when they are asked for by themselves."""
+        self.unlisted: set[int] = set()
+        """Ids that pages of lists leave out and their last page's number counts."""
         self.scopes: str | None = None
         """Of a classic token; None: a fine-grained one."""
         self.behind_sso: set[int] = set()
@@ -186,7 +195,9 @@ class GitHubServer(SimulatedApi):
                 return Answer(body=self.attached[name], content_type="application/octet-stream")
             case ["api", "v3", "app", *rest]:
                 return self._app(token, rest, asked)
-        if not token and asked.parts[:3] == ["api", "v3", "repos"]:
+            case ["user-attachments", "files", id, name] if not token or token in self.tokens:
+                return self._attachment(f"{id}-{name}", signed_in=bool(token))
+        if not token and asked.parts[:3] == ["api", "v3", "repos"] and not self.private_mode:
             public = [one.full_name for one in self.repositories.values() if one.visibility == "public"]
             known = "/".join(asked.parts[3:5]) in public
             return self._conditional(asked, self._rest(asked, asked.parts[2:])) if known else Answer(_NOT_FOUND, 404)
@@ -195,8 +206,6 @@ class GitHubServer(SimulatedApi):
         if asked.headers.get("user-agent", "") == "":
             return Answer({"message": "Request forbidden by administrative rules"}, 403)
         match asked.parts:
-            case ["user-attachments", "files", id, name] if f"{id}-{name}" in self.attached:
-                return Answer(status=302, headers={"Location": f"{self.elsewhere}/signed/{id}-{name}?sig=SIGNED"})
             case ["api", "graphql"]:
                 return self._graphql(asked)
             case ["api", "v3", *rest]:
@@ -204,6 +213,13 @@ class GitHubServer(SimulatedApi):
                     return Answer({"message": "Bad API version"}, 400)
                 return self._conditional(asked, self._rest(asked, rest))
         return Answer(_NOT_FOUND, 404)
+
+    def _attachment(self, file: str, *, signed_in: bool) -> Answer:
+        public = (repo for repo in self.repositories.values() if repo.visibility == "public")
+        is_open = any(self.attached_to.get(file) is one for repo in public for one in repo.issues.values())
+        if file not in self.attached or not (signed_in or is_open):
+            return Answer(_NOT_FOUND, 404)
+        return Answer(status=302, headers={"Location": f"{self.elsewhere}/signed/{file}?sig=SIGNED"})
 
     def _conditional(self, asked: Asked, answer: Answer) -> Answer:
         if answer.status != 200 or answer.body is not None:
@@ -300,12 +316,20 @@ class GitHubServer(SimulatedApi):
                 return self._issues(asked, repo, more)
             case ["pulls", *more]:
                 return self._pulls(asked, repo, more)
-            case ["releases"]:
+            case ["releases", *more]:
+                return self._releases(asked, repo, more)
+        return self._git(asked, repo, rest)
+
+    def _releases(self, asked: Asked, repo: Repository, rest: list[str]) -> Answer:
+        match rest:
+            case []:
                 found = sorted(repo.releases.values(), key=lambda one: (one.created, one.id), reverse=True)
                 return self._page(asked, [self.shown.release(repo, one) for one in found])
-            case ["releases", "assets", id]:
+            case [id] if id.isdigit() and int(id) in repo.releases:
+                return Answer(self.shown.release(repo, repo.releases[int(id)]))
+            case ["assets", id]:
                 return self._asset(asked, repo, int(id))
-        return self._git(asked, repo, rest)
+        return Answer(_NOT_FOUND, 404)
 
     def _scope(self, rest: list[str]) -> Answer | None:
         needed = {"collaborators": "collaborators", "pulls": "pulls", "git": "contents", "commits": "contents"}
@@ -337,6 +361,8 @@ class GitHubServer(SimulatedApi):
             return self._moved("/".join([f"{self.api}/repositories/{other}/issues/{now}", *rest]), asked)
         if number in repo.gone:
             return Answer({"message": "This issue was deleted"}, 410)
+        if number in self.unreadable and not rest:
+            return Answer({"message": "Server Error"}, 500)
         issue = repo.issues.get(number)
         if issue is None or (not repo.has_issues and not issue.pull):
             return Answer(_NOT_FOUND, 404)
@@ -397,7 +423,7 @@ class GitHubServer(SimulatedApi):
         if page > 1 and page * size > self.quirks.deepest:
             message = "In order to keep the API fast for everyone, pagination is limited for this resource."
             return Answer({"message": message}, 422)
-        data = found[(page - 1) * size : page * size]
+        data = [one for one in found[(page - 1) * size : page * size] if getattr(one, "id", 0) not in self.unlisted]
         last = max(1, -(-len(found) // size))
         rels = {"prev": page - 1, "next": page + 1, "last": last, "first": 1}
         rels = {name: n for name, n in rels.items() if (n < page if name in ("prev", "first") else page < n <= last)}
@@ -428,7 +454,7 @@ class GitHubServer(SimulatedApi):
             case ["git", *_] | ["commits", *_] if head is None:
                 return Answer({"message": "Git Repository is empty."}, 409)
             case ["git", "ref", "heads", branch]:
-                if branch != repo.branch or head is None:
+                if branch != repo.branch or head is None or self.hide_branches:
                     return Answer(_NOT_FOUND, 404)
                 return Answer({"ref": f"refs/heads/{branch}", "object": {"type": "commit", "sha": head.sha}})
             case ["git", "trees", sha]:

@@ -43,6 +43,10 @@ class GitLab(Instance, SimulatedApi):
         """Places whose members the token may not list."""
         self.broken: Callable[[str], bool] = lambda path: False
         """Paths that answer 500, whoever asks and however often."""
+        self.unlisted: set[int] = set()
+        """Ids that pages of lists leave out and their totals count."""
+        self.hidden = ""
+        """What a Guest is not shown of a repository: `the branch`, or in the project itself `its name`."""
         self.signed_out: Callable[[str], bool] = lambda path: False
         """Paths where a proxy shows its own page in place of the answer."""
         self._cached: dict[str, tuple[datetime, Answer]] = {}
@@ -171,7 +175,7 @@ class GitLab(Instance, SimulatedApi):
             "path": project.path,
             "path_with_namespace": self.full_path(project),
             "web_url": f"{self.url}/{self.full_path(project)}",
-            "default_branch": project.branch if project.head else None,
+            "default_branch": project.branch if project.head and self.hidden != "its name" else None,
             "empty_repo": not project.head,
             "visibility": project.visibility,
             "archived": project.archived,
@@ -296,7 +300,8 @@ class GitLab(Instance, SimulatedApi):
             "assignees": [self.show_user(id) for id in one.assignees],
         }
         if kind == "issues":
-            return {**shown, "confidential": one.confidential, "moved_to_id": one.moved_to_id}
+            told = {"service_desk_reply_to": one.reply_to} if one.reply_to else {}
+            return {**shown, **told, "confidential": one.confidential, "moved_to_id": one.moved_to_id}
         return {**shown, "source_branch": "feature", "target_branch": "main", "draft": False}
 
     def _discussion(self, kind: str, thread: list[Note]) -> dict[str, Any]:
@@ -369,7 +374,7 @@ class GitLab(Instance, SimulatedApi):
         match rest:
             case ["branches", branch]:
                 allow(asked)
-                if branch != project.branch or not project.head:
+                if branch != project.branch or not project.head or self.hidden == "the branch":
                     raise Refusal(404, {"message": "404 Branch Not Found"})
                 return Answer({"name": branch, "commit": self._show_commit(project, project.commits[project.head])})
             case ["tree"]:
@@ -508,7 +513,8 @@ class GitLab(Instance, SimulatedApi):
         if len(items) <= self.counted and not uncounted:
             headers |= {"X-Total": str(len(items)), "X-Total-Pages": str(last)}
             links.append(self._link(asked, {"page": last}, "last"))
-        shown = [show(one) for one in items[(page - 1) * size : page * size]]
+        asked_for = items[(page - 1) * size : page * size]
+        shown = [show(one) for one in asked_for if getattr(one, "id", 0) not in self.unlisted]
         return Answer(shown, headers={**headers, "Link": ", ".join(links)})
 
     def _keyset(self, asked: Asked, items: list[Any]) -> Answer:

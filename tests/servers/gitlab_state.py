@@ -58,6 +58,7 @@ class Issuable:
     moved_to_id: int | None = None
     threads: list[list[Note]] = field(default_factory=list)
     diff: str = ""
+    reply_to: str = ""
 
     @property
     def notes(self) -> list[Note]:

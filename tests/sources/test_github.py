@@ -180,6 +180,7 @@ class GitHubWorld:
                 id = next(self.server.ids)
                 name = f"{self.marks.fresh()}.txt"
                 self.server.attached[f"{id}-{name}"] = name.split(".")[0].encode()
+                self.server.attached_to[f"{id}-{name}"] = issue
                 issue.body = f"{self.server.url}/user-attachments/files/{id}/{name}" if self.server.running else "x"
                 self.server.touch(issue)
 

@@ -65,6 +65,22 @@ def test_a_repository_made_public_is_everybodys_without_reading_it_again(tmp_pat
         assert membership.members == frozenset((ANYONE,))
 
 
+def test_what_is_public_behind_a_servers_private_mode_is_for_nobody_outside(tmp_path: Path) -> None:
+    world = Quiet()
+    world.repo.visibility, world.repo.collaborators = "public", {}
+    world.server.private_mode = True
+    world.server.attached["77-plan.txt"] = b"the plan"
+    with world.server:
+        issue = world.open("Issue", f"[plan]({world.server.url}/user-attachments/files/77/plan.txt)")
+        (membership,) = world.source().memberships()
+        members = {f"{NAME}:user:{id}" for id in world.acme.members}
+        assert membership.members == members
+        assert members <= {person.principal for person in world.source().people()}
+        hub = ApiHub(tmp_path, world)
+        assert hub.calm_sync().state == "ok"
+        assert document(hub, f"issue:{issue.id}:file:77").text == "the plan"
+
+
 # ── what is refused ──────────────────────────────────────────────────────────────────────────────────
 
 

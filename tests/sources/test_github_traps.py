@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +283,23 @@ def test_one_changed_file_is_one_blob(tmp_path: Path) -> None:
         assert sorted(hub.documents()) == [f"{NAME}:file:{world.repo.id}:docs/{n}.md" for n in (1, 3)]
 
 
+def test_files_and_commits_stay_while_their_branch_cannot_be_found(tmp_path: Path) -> None:
+    world = Quiet(commits=True)
+    world.server.commit(world.repo, "ann", "first", {"a.md": b"# A"})
+    with world.server:
+        hub = ApiHub(tmp_path, world)
+        hub.calm_sync()
+        held = set(hub.documents())
+        assert len(held) == 2
+        world.server.hide_branches = True
+        world.server.commit(world.repo, "ann", "second", {"a.md": b"# A2"})
+        world.settle()
+        assert hub.calm_sync().state == "incomplete"
+        assert set(hub.documents()) == held
+        world.server.hide_branches = False
+        assert hub.calm_sync().state == "ok"
+
+
 def test_secrets_pictures_and_pointers_are_left_out_and_counted(tmp_path: Path) -> None:
     world = Quiet(files=("*",), max_attachment_bytes=1000)
     files = {
@@ -447,6 +465,40 @@ def test_files_that_hang_on_issues_and_releases_are_documents_of_their_own(tmp_p
         assert not has(hub, f"issue:{issue.id}:file:77")
 
 
+@pytest.mark.parametrize(
+    "way",
+    [
+        "/api/v3/repos/acme/vault/contents/plan.md?/acme/alpha/files/1/plan.md",
+        "/user-attachments/files/1/../../../acme/vault/raw/main/plan.md",
+        "/acme/alpha/files/1/../../../vault/raw/main/plan.md",
+        "/acme/vault/files/1/plan.md",
+        " and/acme/alpha/files/1/plan.md",
+    ],
+)
+def test_what_somebody_writes_as_a_file_is_not_fetched_from_elsewhere(tmp_path: Path, way: str) -> None:
+    world = Quiet()
+    with world.server:
+        issue = world.open("Issue", f"[plan]({world.server.url}{way})")
+        hub = ApiHub(tmp_path, world)
+        assert hub.calm_sync().state == "ok"
+        assert set(hub.documents()) == {f"{NAME}:issue:{issue.id}"}
+        assert not [one.path for one in world.server.log if "plan.md" in one.path or "vault" in one.path]
+
+
+def test_a_file_of_a_private_repository_that_is_linked_in_a_public_one_is_not_given_away(tmp_path: Path) -> None:
+    world = Quiet()
+    world.repo.visibility = "public"
+    world.server.attached = {"77-secret.txt": b"the secret", "78-plan.txt": b"the plan"}
+    with world.server:
+        links = [f"{world.server.url}/user-attachments/files/{one}" for one in ("77/secret.txt", "78/plan.txt")]
+        issue = world.open("Issue", " ".join(links))
+        world.server.attached_to["78-plan.txt"] = issue
+        hub = ApiHub(tmp_path, world)
+        assert hub.calm_sync().state == "ok"
+        assert document(hub, f"issue:{issue.id}:file:78").text == "the plan"
+        assert not has(hub, f"issue:{issue.id}:file:77")
+
+
 def test_an_attached_file_that_is_for_browsers_only_is_left_out_once(tmp_path: Path) -> None:
     world = Quiet()
     with world.server:
@@ -482,6 +534,95 @@ def test_a_draft_of_a_release_is_left_out_and_counted(tmp_path: Path) -> None:
         made.draft = False
         incremental(world, hub)
         assert has(hub, "release:9001")
+
+
+def test_a_release_that_moves_up_while_pages_are_read_is_not_taken_for_deleted(tmp_path: Path) -> None:
+    world = Quiet(page_size=2)
+    for n in range(4):
+        world.clock.advance(minutes=1)
+        released = Release(9001 + n, f"v{n}", f"Title {n}", "Notes", world.server.account("ann"), world.clock.now())
+        world.repo.releases[released.id] = released
+    with world.server:
+        hub = ApiHub(tmp_path, world)
+        hub.calm_sync()
+        pages = 0
+
+        def delete_the_newest() -> None:
+            nonlocal pages
+            pages += bool(world.server.log) and world.server.log[-1].path.endswith("/releases")
+            if pages == 1:
+                world.repo.releases.pop(9004, None)
+
+        world.server.disturb = delete_the_newest
+        world.settle()
+        hub.calm_sync()
+        assert {f"release:{n}" for n in (9001, 9002, 9003)} <= {id.partition(":")[2] for id in hub.documents()}
+
+
+def test_discussions_older_than_since_are_not_expected(tmp_path: Path) -> None:
+    world = Quiet(since=datetime(2026, 6, 1, tzinfo=UTC))
+    old = world.clock.now()
+    world.repo.discussions[5] = Discussion(4711, 5, None, "Old", "text", old, old)
+    world.clock.advance(days=150)
+    new = world.clock.now()
+    world.repo.discussions[6] = Discussion(4712, 6, None, "New", "text", new, new)
+    with world.server:
+        hub = ApiHub(tmp_path, world)
+        world.clock.advance(hours=1)
+        assert hub.calm_sync().state == "ok"
+        world.clock.advance(hours=1)
+        assert hub.calm_sync().state == "ok"
+        (row,) = hub.ledgers.reports.coverage(NAME)
+        assert (row.expected, row.searchable, row.whole) == (1, 1, True)
+
+
+def test_one_issue_that_cannot_be_read_keeps_no_edited_comment_back(tmp_path: Path) -> None:
+    world = Quiet()
+    bad, good = world.open("Bad"), world.open("Good")
+    said = [world.server.comment(one, "bob", "before") for one in (bad, good)]
+    with world.server:
+        hub = ApiHub(tmp_path, world)
+        hub.calm_sync()
+        world.clock.advance(minutes=10)
+        for one in said:
+            world.server.edit(one, "after")
+            world.clock.advance(minutes=1)
+        world.server.unreadable = {bad.number}
+        for _ in range(2):
+            world.clock.advance(minutes=10)
+            assert hub.sync().state == "incomplete"
+            assert "after" in document(hub, f"issue:{good.id}").text
+            assert has(hub, f"issue:{bad.id}")
+        world.server.unreadable = set()
+        world.clock.advance(minutes=10)
+        assert hub.sync().state == "ok"
+        assert "after" in document(hub, f"issue:{bad.id}").text
+
+
+def test_what_github_counts_and_does_not_list_is_told(tmp_path: Path) -> None:
+    world = Quiet()
+    issues = [world.open(f"Issue {n}") for n in range(3)]
+    with world.server:
+        world.server.unlisted = {issues[1].id}
+        hub = ApiHub(tmp_path, world)
+        hub.calm_sync()
+        (row,) = hub.ledgers.reports.coverage(NAME)
+        assert (row.expected, row.searchable, row.whole) == (3, 2, False)
+
+
+def test_an_issue_that_is_opened_between_the_last_page_and_the_count_is_no_hole(tmp_path: Path) -> None:
+    world = Quiet()
+    world.open("Issue")
+
+    def open_one_more() -> None:
+        if world.server.log[-1].path.endswith("/pulls/comments") and len(world.repo.issues) == 1:
+            world.open("One more")
+
+    with world.server:
+        world.server.disturb = open_one_more
+        hub = ApiHub(tmp_path, world)
+        assert hub.calm_sync().state == "ok"
+        assert len(hub.documents()) == 2
 
 
 def test_a_long_discussion_is_read_to_its_last_reply(tmp_path: Path) -> None:

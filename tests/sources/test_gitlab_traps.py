@@ -552,6 +552,58 @@ def test_uploads_are_documents_of_their_own_under_the_same_readers(bench: Bench)
     assert bench.items() == {f"issue:{issue.id}"}
 
 
+@pytest.mark.parametrize("way", ["../../../7/wikis/plan.md", "..", ".", "x/../../../../7/wikis/plan.md"])
+def test_what_somebody_writes_as_an_upload_leads_nowhere_else(bench: Bench, way: str) -> None:
+    bench.issue("With a trick", f"See [notes]({UPLOAD.rpartition('/')[0]}/{way})")
+    assert bench.sync().state == "ok"
+    assert not [path for path in bench.asked if "wikis/plan" in path or path.endswith(("uploads", "uploads/"))]
+    assert not [item for item in bench.items() if ":file:" in item]
+
+
+@pytest.mark.parametrize("hidden", ["the branch", "its name"])
+def test_files_stay_while_the_branch_that_holds_them_cannot_be_found(bench: Bench, hidden: str) -> None:
+    bench.server.commit(bench.project, "One", {"a.md": b"# A", "b.md": b"# B"})
+    bench.sync()
+    held = bench.items()
+    assert len(held) == 2
+    bench.server.hidden = hidden
+    assert bench.sync().state == "incomplete"
+    assert bench.items() == held
+    bench.server.hidden = ""
+    assert bench.sync().state == "ok"
+    assert bench.items() == held
+
+
+def test_what_gitlab_counts_and_does_not_list_is_told_by_the_first_reading(bench: Bench) -> None:
+    issues = [bench.issue(f"Issue {n}") for n in range(3)]
+    bench.server.unlisted = {issues[1].id}
+    bench.sync()
+    row = next(r for r in bench.hub.ledgers.reports.coverage(NAME) if r.container == "project:42")
+    assert (row.expected, row.searchable, row.whole) == (3, 2, False)
+
+
+def test_an_issue_that_is_opened_between_the_last_page_and_the_count_is_no_hole(bench: Bench) -> None:
+    bench.issue()
+
+    def open_one_more() -> None:
+        if bench.server.log[-1].path.endswith("/issues") and len(bench.project.issues) == 1:
+            bench.issue("One more")
+
+    bench.server.disturb = open_one_more
+    assert bench.sync().state == "ok"
+    assert len(bench.items()) == 2
+
+
+def test_an_address_that_a_request_came_from_is_for_those_who_see_it_at_gitlab(bench: Bench) -> None:
+    open_one, closed = bench.issue("Open"), bench.issue("Closed")
+    for issue in (open_one, closed):
+        issue.reply_to = "customer@example.org"
+    closed.confidential = True
+    bench.sync()
+    assert "customer@" not in bench.text(f"issue:{open_one.id}")
+    assert "customer@example.org" in bench.text(f"issue:{closed.id}")
+
+
 def test_one_thing_that_cannot_be_read_stops_nothing_and_is_tried_again(bench: Bench) -> None:
     bad, good = bench.issue("Bad"), bench.issue("Good")
     bench.server.comment(bad, "Hidden for now", 1)

@@ -165,7 +165,7 @@ def _facts(vendor: Json) -> Iterator[tuple[str, str]]:
     """What stands beside an issue's description, in the words of GitLab's page."""
     found = (
         ("Type", _unless(vendor.get("issue_type"), "issue")),
-        ("Reported by", _text(vendor.get("service_desk_reply_to") or vendor.get("external_author"))),
+        ("Reported by", _reporter(vendor)),
         ("Branch", _branches(vendor)),
         ("Labels", ", ".join(_labels(vendor))),
         ("Milestone", _text(_object(vendor.get("milestone")).get("title"))),
@@ -184,6 +184,12 @@ def _facts(vendor: Json) -> Iterator[tuple[str, str]]:
         ("Closed by", _done(vendor.get("closed_by"), vendor.get("closed_at"))),
     )
     return ((name, value) for name, value in found if value)
+
+
+def _reporter(vendor: Json) -> str:
+    """Who wrote to the service desk. GitLab shows the address from Reporter on, as it does confidential issues."""
+    address = _text(vendor.get("service_desk_reply_to") or vendor.get("external_author"))
+    return address if vendor.get("confidential") is True else ""
 
 
 def _branches(vendor: Json) -> str:

@@ -116,10 +116,11 @@ def upload_links(text: str) -> list[str]:
     found: dict[str, None] = {}
     for part in _outside_code(text):
         found.update(dict.fromkeys(match[0].rstrip(_TRAILING) for match in _UPLOAD.finditer(part)))
-    return list(found)
+    return [link for link in found if not link.endswith("/")]
 
 
-_UPLOAD = re.compile(r"(?<![\w.])/uploads/[0-9a-f]{32}/[^\s()<>\"'\]]{1,500}")
+# One name and no path: whoever writes `/uploads/…/../../` must not choose what is asked for with our token.
+_UPLOAD = re.compile(r"(?<![\w.])/uploads/[0-9a-f]{32}/[^\s()<>\"'\]/\\]{1,500}")
 
 
 def _outside_code(text: str) -> list[str]:

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from knowhub.core.errors import TransientError
-from knowhub.http import Auth, Clock, Http, Pace, Refused, Reply, Unavailable
+from knowhub.http import Auth, Clock, Http, Missing, Pace, Refused, Rejected, Reply, Unavailable
 from knowhub.sources.github.credentials import API_VERSION, credentials
-from knowhub.sources.github.options import GitHubOptions
+from knowhub.sources.github.options import GITHUB_COM, GitHubOptions
 
 Json = dict[str, Any]
 
@@ -56,6 +56,9 @@ class Api:
             trusted=(options.web,),
             headers=API_VERSION,
         )
+        self.stranger = Http(options.base_url, clock=clock, pace=pace, limit_of=limit_of, headers=API_VERSION)
+        """Asks as somebody who is not signed in."""
+        self._shows_strangers = True if options.base_url == GITHUB_COM or self.anonymous else None
         self._skew = timedelta(0)
         self.sizes: dict[str, int] = {}
         """How large a page of a list may be where 100 was too much."""
@@ -86,6 +89,16 @@ class Api:
             yield reply
             target = reply.link("next")
             url = self.http.here(target) if target else ""
+
+    def shows_strangers(self, public: str) -> bool:
+        """Whether those who are not signed in see a public repository: in an Enterprise Server's private mode they
+        do not (https://docs.github.com/en/enterprise-server/admin/configuration). Asked once."""
+        if self._shows_strangers is None:
+            try:
+                self._shows_strangers = bool(self.stranger.get(public).data)
+            except (Missing, Refused, Rejected):
+                self._shows_strangers = False
+        return self._shows_strangers
 
     def list(self, path: str, params: Mapping[str, Any] | None = None) -> list[Json]:
         return [one for reply in self.pages(path, params) for one in reply.data]

@@ -32,7 +32,7 @@ def people(api: Api, source: SourceName, options: GitHubOptions) -> Iterator[Per
     """Accounts that can read something, with the addresses that GitHub has verified and shows us."""
     repositories = find_repositories(api, source, options).repositories.values()
     organizations = sorted(_organizations(options, repositories))
-    lists = [collaborators(api, repo) for repo in repositories if _is_closed(repo)]
+    lists = [collaborators(api, repo) for repo in repositories if _is_closed(api, repo)]
     lists += [members(api, name) for name in organizations]
     accounts = list({one["id"]: one for found in lists for one in found or ()}.values())
     for start in range(0, len(accounts), _AT_ONCE):
@@ -48,9 +48,9 @@ def memberships(api: Api, source: SourceName, options: GitHubOptions) -> Iterato
     by_organization: dict[str, list[Json] | None] = {}
     for repo in find_repositories(api, source, options).repositories.values():
         holders: frozenset[Principal] | None = frozenset((ANYONE,))
-        if _is_closed(repo):
+        if _is_closed(api, repo):
             found = collaborators(api, repo)
-            if repo.shown.get("visibility") == "internal":
+            if repo.public or repo.shown.get("visibility") == "internal":
                 owner = str(repo.shown["owner"]["login"])
                 if owner not in by_organization:
                     by_organization[owner] = members(api, owner)
@@ -101,9 +101,9 @@ def _profiles(api: Api, nodes: list[str], organizations: list[str]) -> dict[int,
     return found
 
 
-def _is_closed(repo: Repository) -> bool:
-    """Whatever is not said to be public is not."""
-    return repo.shown.get("private") is not False or repo.shown.get("visibility", "public") != "public"
+def _is_closed(api: Api, repo: Repository) -> bool:
+    """Not for everybody, or on a server that shows nothing to those who are not signed in."""
+    return not (repo.public and api.shows_strangers(repo.path))
 
 
 def _organizations(options: GitHubOptions, repositories: Iterable[Repository]) -> set[str]:

@@ -81,7 +81,7 @@ class Discussions(Stream):
         if not state["since"] or earlier(state["read"], seconds=OVERLAP_S) <= state["since"]:
             return False
         found = probe(self._at.api, self._at.repo)
-        self.counted = found["totalCount"]
+        self._told(found)
         return [one["updatedAt"] for one in found["nodes"]] == [state["since"]]
 
     def _full(self) -> Iterator[Fetched]:
@@ -123,13 +123,17 @@ class Discussions(Stream):
             found = repository.get("discussions")
             if not isinstance(found, dict):
                 raise Undecodable("POST /graphql: the answer has no discussions")
-            self.counted = found["totalCount"]
+            self._told(found)
             yield [one for one in found["nodes"] if one]
             before, after = after, found["pageInfo"]["endCursor"]
             if not found["pageInfo"]["hasNextPage"]:
                 return
             if after == before:
                 raise Undecodable("POST /graphql: a page token came twice")
+
+    def _told(self, found: Json) -> None:
+        """GitHub counts all of them, not those since a time."""
+        self.counted = found["totalCount"] if self._at.options.since is None else None
 
     def _whole(self, discussion: Json) -> Json:
         """With all comments and replies, without the marks of pages."""

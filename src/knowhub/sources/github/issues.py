@@ -13,7 +13,7 @@ from typing import Any
 
 from knowhub.connecting.versions import digest
 from knowhub.core.types import Failed, Fetched, ItemId, Unchanged
-from knowhub.http import Missing, Refused
+from knowhub.http import Missing, Refused, Unavailable
 from knowhub.sources.github.api import Json, earlier, iso, must_stop, refusal
 from knowhub.sources.github.records import issue_item
 from knowhub.sources.github.stream import OVERLAP_S, SAVE, UNREADABLE, Scope, Stream, is_older
@@ -48,6 +48,8 @@ class Issues(Stream):
         self.counted = self._count()
         if not full and self.counted != self._at.held.count(self.name):
             yield from self._walk(full=True)
+        if full and self.listed is not None and (self.counted or 0) > len(self.listed):
+            yield from self._walk(full=False)  # opened since the last page
 
     # ── walking through the list ─────────────────────────────────────────────────────────────────────
 
@@ -131,9 +133,10 @@ class Issues(Stream):
             yield from self._read(issue)
 
     def _count(self) -> int | None:
-        kind = "pulls" if self._disabled else "issues"
-        since = {} if self._disabled else {"since": self._at.since or None}
-        return self._at.api.count(f"{self._at.repo.path}/{kind}", {"state": "all", **since})
+        if not self._disabled:
+            return self._at.api.count(f"{self._at.repo.path}/issues", {"state": "all", "since": self._at.since or None})
+        # `/pulls` has no `since`, so that its number is not that of what is wanted.
+        return None if self._at.since else self._at.api.count(f"{self._at.repo.path}/pulls", {"state": "all"})
 
     def _review_counts(self) -> dict[int, int] | None:
         """Review comments by pull request: a deleted one is told by nothing else."""
@@ -166,9 +169,7 @@ class Issues(Stream):
                     return
                 new = [one for one in reply.data if not self._met(kind, one)]
                 for number in dict.fromkeys(_number(one, key) for one in new):
-                    issue = self._issue(number)
-                    if issue and not is_older(issue["updated_at"], self._at.options.since):
-                        yield from self._read(issue)
+                    yield from self._reread(number)
                 self._remember(kind, reply.data)
                 if reply.data:
                     state["since"] = max(state["since"], reply.data[-1]["updated_at"])
@@ -194,8 +195,23 @@ class Issues(Stream):
     def _asked_again(self) -> Iterator[Fetched]:
         """What could not be read the last time, whether or not it has changed since."""
         for item, number in self._numbers(wanted=True).items():
-            if item not in self._done and (issue := self._issue(number)) and issue_item(issue) == item:
-                yield from self._read(issue)
+            if item not in self._done:
+                yield from self._reread(number, item)
+
+    def _reread(self, number: int, wanted: ItemId | None = None) -> Iterator[Fetched]:
+        """`wanted`: whatever its age, if it is still this one. One that we hold and cannot read keeps no other back."""
+        try:
+            issue = self._issue(number)
+        except Unavailable as error:
+            held = {number: item for item, number in self._numbers().items()}
+            if not error.status or number not in held:
+                raise
+            yield Failed(self._at.repo.container, held[number], refusal(error), f"{self._at.repo.name}#{number}")
+            return
+        if issue is None or (wanted and issue_item(issue) != wanted):
+            return
+        if wanted or not is_older(issue["updated_at"], self._at.options.since):
+            yield from self._read(issue)
 
     def _numbers(self, *, wanted: bool = False) -> dict[ItemId, int]:
         held = self._at.held
@@ -236,7 +252,7 @@ class Issues(Stream):
         record = repo.issue(details, settled=settled)
         self._done[item] = repo.listing(details["issue"])
         said = [one for key in ("comments", "reviews", "review_comments") for one in details.get(key, ())]
-        yield from self._at.attach(item, repo.attached(record, [details["issue"], *said]))
+        yield from self._at.attach(item, repo.attached(record, [details["issue"], *said]), linked=True)
         yield self._at.settled(record)
 
     def _details(self, issue: Json) -> Json:

@@ -13,7 +13,7 @@ from typing import Any
 
 from knowhub.connecting.attachments import Attachment
 from knowhub.connecting.versions import digest
-from knowhub.core.types import Acl, ContainerId, ItemId, RawRecord, SourceName
+from knowhub.core.types import Acl, ContainerId, ItemId, RawRecord, Skipped, SourceName
 from knowhub.formats.contents import pack
 from knowhub.formats.github_markdown import unsigned
 from knowhub.sources.github.api import Json
@@ -22,7 +22,12 @@ from knowhub.sources.github.options import GitHubOptions
 UNSETTLED = "~"
 """At the end of the version of what is to be read once more."""
 _SECRET_KEYS = frozenset(("temp_clone_token",))
-_FILES = re.compile(r"/(?:user-attachments|[\w.-]+/[\w.-]+)/files/(?P<id>\d{1,20})/(?P<name>[^\s()<>\"'?#\]]{1,250})")
+# A name and no path: whoever writes `/files/1/../../` must not choose what is asked for with our token.
+_FILES = re.compile(
+    r"(?P<site>https?://[^\s()<>\"'/?#\]]{1,250})/(?:user-attachments|(?P<repository>[\w.-]{1,100}/[\w.-]{1,100}))"
+    r"/files/(?P<id>\d{1,20})/(?P<name>[^\s()<>\"'?#\]/\\]{1,250})(?![^\s()<>\"'?#\]])"
+)
+FOREIGN = "file of another repository"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,11 @@ class Repository:
     @property
     def branch(self) -> str:
         return str(self.shown.get("default_branch") or "main")
+
+    @property
+    def public(self) -> bool:
+        """Whatever is not said to be public is not."""
+        return self.shown.get("private") is False and self.shown.get("visibility", "public") == "public"
 
     @property
     def acl(self) -> Acl:
@@ -89,24 +99,30 @@ class Repository:
         kind = "github.pull" if "pull_request" in issue else "github.issue"
         return self.record(issue_item(issue), kind, version, f"{self.name}#{issue['number']}", details)
 
-    def attached(self, record: RawRecord, texts: Sequence[Json]) -> Iterator[Attachment]:
-        """The files that people put into a description and comments. Pictures have no text, so they are left."""
+    def attached(self, record: RawRecord, texts: Sequence[Json]) -> Iterator[Attachment | Skipped]:
+        """The files that people put into a description and comments. Pictures have no text, so they are left.
+
+        A link to a file of another repository is left out: whoever reads this one may not be let into that one.
+        """
         seen: set[str] = set()
         for said in texts:
             body = str(said.get("body") or "")
             for found in _FILES.finditer(body):
-                start = body.rfind("http", max(0, found.start() - 200), found.start())
-                url = body[start : found.end()] if start >= 0 else ""
-                if found["id"] in seen or not url.startswith(f"{self.options.web}/"):
+                url, name = found[0], found["name"]
+                if found["id"] in seen or found["site"].lower() != self.options.web.lower() or not name.strip("."):
                     continue
                 seen.add(found["id"])
+                item = ItemId(f"{record.item}:file:{found['id']}")
+                if (found["repository"] or self.name).lower() != self.name.lower():
+                    yield Skipped(self.container, item, FOREIGN, f"{record.location}/{name}")
+                    continue
                 yield Attachment(
-                    item=ItemId(f"{record.item}:file:{found['id']}"),
+                    item=item,
                     container=self.container,
-                    name=found["name"],
+                    name=name,
                     url=url,
                     link=url,
-                    version=digest(found["id"], found["name"], self.acl),
+                    version=digest(found["id"], name, self.acl),
                     acl=self.acl,
                     parent=record.location,
                     author=_login(said),

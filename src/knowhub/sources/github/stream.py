@@ -53,13 +53,21 @@ class Scope:
             return Unchanged(record.container, record.item, record.version)
         return record
 
-    def attach(self, parent: ItemId, found: Iterable[Attachment]) -> Iterator[Fetched]:
-        """The files that hang on something now, and the removal of those that did."""
-        fetcher = Attachments(self.api.files, self.repo.source, self.options.max_attachment_bytes)
+    def attach(
+        self, parent: ItemId, found: Iterable[Attachment | Skipped], *, linked: bool = False
+    ) -> Iterator[Fetched]:
+        """The files that hang on something now, and the removal of those that did.
+
+        `linked`: by people, in a text. In a public repository those are fetched as a stranger, because what is linked
+        may hang on a private one.
+        """
+        as_stranger = linked and self.repo.public and self.api.shows_strangers(self.repo.path)
+        http = self.api.stranger if as_stranger else self.api.files
+        fetcher = Attachments(http, self.repo.source, self.options.max_attachment_bytes)
         there: set[ItemId] = set()
-        for attachment in found if self.options.attachments else ():
-            there.add(attachment.item)
-            yield _or_left_out(fetcher.fetch(attachment, self.known))
+        for one in found if self.options.attachments else ():
+            there.add(one.item)
+            yield one if isinstance(one, Skipped) else _or_left_out(fetcher.fetch(one, self.known))
         for item in self.held.attachments(parent):
             if item not in there:
                 yield self.repo.removal(item)
@@ -73,7 +81,8 @@ def _or_left_out(fetched: Fetched) -> Fetched:
 
 
 class Stream:
-    """After `sync`, `listed` is every id there is (None: this time not all were listed), `expected` their number."""
+    """After `sync`, `listed` is every id there is (None: this time not all were listed), `counted` GitHub's own number
+    of them (None where it tells none of what is wanted)."""
 
     name = ""
 
@@ -94,9 +103,12 @@ class Stream:
     @property
     def expected(self) -> int:
         held = self._at.held
-        if self.listed is not None or self.counted is None:
+        if self.counted is None:
             return len(self.items)
-        return self.counted + len(held.ids(self.name)) - held.count(self.name)
+        if self.listed is None:
+            return self.counted + len(held.ids(self.name)) - held.count(self.name)
+        # What GitHub counts and did not list is missing; what was listed and is not counted was deleted meanwhile.
+        return max(self.counted - len(self.listed), 0) + len(self.items)
 
 
 def is_older(time: str, since: datetime | None) -> bool:
@@ -108,7 +120,10 @@ _EMPTY = 409
 
 
 def head_of(scope: Scope, etag: str) -> tuple[str, str] | None:
-    """The newest commit of the default branch with its ETag; None of an empty repository; SAME as at `etag`."""
+    """The newest commit of the default branch with its ETag; None of an empty repository; SAME as at `etag`.
+
+    Raises Missing where there were files and is no branch: it was renamed a moment ago, or is hidden from the token.
+    """
     path = scope.repo.path
     try:
         reply = scope.api.get(f"{path}/git/ref/heads/{quote(scope.repo.branch)}", etag=etag)
@@ -117,6 +132,8 @@ def head_of(scope: Scope, etag: str) -> tuple[str, str] | None:
             return None
         raise
     except Missing:
-        scope.api.get(path)  # raises where the repository itself is missing; else it has no such branch yet
+        shown = scope.api.get(path).data  # raises where the repository itself is missing
+        if shown.get("size") or scope.held.count("file") or scope.held.count("commit"):
+            raise
         return None
     return SAME if reply.status == 304 else (str(reply.data["object"]["sha"]), reply.etag)

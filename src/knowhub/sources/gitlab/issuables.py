@@ -74,6 +74,9 @@ class Issuables:
             return
         if full or "w" not in self._state:
             yield from self._all(cut if "w" not in self._state else None)
+            if self._missing() > 0:
+                yield from self._walk(moment(self._state["w"]), cut)  # opened since the last page
+                self._desk.unaccounted += max(0, self._missing())
             return
         yield from self._walk(moment(self._state["w"]), cut)
         if self._missing():

@@ -89,7 +89,7 @@ class Desk:
                     item=item,
                     container=self.place.container,
                     name=name,
-                    url=f"{self.api.http.base_url}/{self.place.api}/uploads/{secret}/{quote(name)}",
+                    url=f"{self.api.http.base_url}/{self.place.api}/uploads/{secret}/{quote(name, safe='')}",
                     link=f"{self.place.web_url}{'/-' if self.place.kind == 'group' else ''}{link}",
                     version=digest(acl, self.shape),
                     acl=acl,

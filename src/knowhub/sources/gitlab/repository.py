@@ -17,7 +17,7 @@ from knowhub.core.types import Fetched, ItemId
 from knowhub.formats.contents import pack
 from knowhub.formats.files import unsupported_reason
 from knowhub.formats.selection import LFS_POINTER, Selection, is_lfs_pointer
-from knowhub.http import Missing, TooLarge, linked_pages
+from knowhub.http import Missing, TooLarge, Undecodable, linked_pages
 from knowhub.sources.gitlab.api import PER_PAGE, Json, ends_everything, iso, objects
 from knowhub.sources.gitlab.progress import Cut, State
 from knowhub.sources.gitlab.records import Desk, Outcome, still
@@ -26,11 +26,18 @@ _MODES = {"120000": "symbolic link", "160000": "submodule"}
 
 
 def head_of(desk: Desk) -> str:
-    """The commit that the default branch names now; "" where there is none."""
-    if not desk.place.branch:
+    """The commit that the default branch names now; "" where the repository is empty.
+
+    Raises Undecodable where GitLab names no branch (a Guest is not told) and Missing where it is not there (renamed a
+    moment ago): neither says that the files are gone.
+    """
+    if desk.place.vendor.get("empty_repo") is True:
         return ""
-    found = desk.api.maybe(f"{desk.place.api}/repository/branches/{quote(desk.place.branch, safe='')}")
-    return str(found["commit"]["id"]) if isinstance(found, dict) else ""
+    if not desk.place.branch:
+        raise Undecodable(f"GET /{desk.place.api}: the answer names no default branch")
+    return str(
+        desk.api.get(f"{desk.place.api}/repository/branches/{quote(desk.place.branch, safe='')}")["commit"]["id"]
+    )
 
 
 class Files:
