@@ -50,6 +50,7 @@ class BacklogWorld:
         """Projects with something of everything in them, in a space of some temper."""
         self.server.edits_touch = rng.random() < 0.5
         self.server.moves_are_told = rng.random() < 0.5
+        self.server.users[self.people[2]]["roleType"] = 4
         for key, rule in (("OPS", "backlog"), ("DEV", "markdown"), ("SECRET", "backlog")):
             self._furnish(self.server.add_project(key, rule=rule, members=rng.sample(self.people, 2)), rng)
         if rng.random() < 0.3:
@@ -121,11 +122,19 @@ class BacklogWorld:
         chosen = [p for p in self.server.projects.values()
                   if self.server.me in self.server.readers(p) and not p.key.startswith("SECRET")]  # fmt: skip
         for project in chosen:
-            readers = frozenset(_person(one) for one in self.server.readers(project))
             for item, words, also in self._things(project):
+                readers = frozenset(_person(one) for one in self._readers(project, item))
                 items[ItemId(item)] = Seen(ContainerId(str(project.id)), words, readers, also - words)
         closed = {ContainerId(str(p.id)) for p in chosen if self.restricted and p.uses & {"useGit", "useFileSharing"}}
         return Truth(items, frozenset(_person(one) for one in self.server.users), frozenset(closed))
+
+    def _readers(self, project: Project, item: str) -> Iterable[int]:
+        """Files, pull requests and comments on documents are shown to administrators and normal users alone."""
+        prefix, _, identity = item.partition(":")
+        document = project.documents.get(identity) if prefix == "document" else None
+        narrow = prefix in ("file", "pull_request") or (document is not None and document.comments)
+        readers = self.server.readers(project)
+        return [one for one in readers if self.server.users[one]["roleType"] in (1, 2)] if narrow else readers
 
     def _things(self, project: Project) -> Iterable[_Told]:
         for issue in self.server.issues_of(project):
@@ -151,7 +160,8 @@ class BacklogWorld:
     def _pulls(self, project: Project) -> Iterable[_Told]:
         for pull in (pull for one in project.repositories.values() for pull in one.pulls.values()):
             linked = self.server.issues.get(pull.row["issue"] or 0)
-            shown = marks_in(pull.row["summary"], linked.row["summary"] if linked else "")
+            ours = linked and self.server.issue_project[linked.id] == project.id
+            shown = marks_in(pull.row["summary"], linked.row["summary"] if linked and ours else "")
             words = marks_in(pull.row["description"]) | self._said(pull)
             yield from _with_files(f"pull_request:{pull.id}", pull, words, frozenset(), shown)
 

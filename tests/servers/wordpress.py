@@ -140,6 +140,8 @@ class WordPress(SimulatedApi):
         self.silent_most = 0
         self.bearable = 0
         self.fatal: set[int] = set()
+        self.members_posts: set[int] = set()
+        self.odd: Callable[[Asked, Answer], Answer] = lambda _, answer: answer
         self.ties = random.Random(1)
         self._ids = self._comment_ids = 0
         self._cache: dict[str, tuple[datetime, Answer]] = {}
@@ -211,6 +213,8 @@ class WordPress(SimulatedApi):
         """`check_read_permission` of the posts' controller, with `map_meta_cap` for `read_post`."""
         if not self.kinds[post.type].shown:
             return False
+        if user is None and post.id in self.members_posts:
+            return False
         if post.status == "publish":
             return True
         if post.status == "inherit":
@@ -270,7 +274,7 @@ class WordPress(SimulatedApi):
             user = self._signed_in(asked)
             if self.members_only and user is None:
                 raise Refusal("rest_not_logged_in", 401, "Only signed-in users may use the REST API.")
-            answer = self._dispatch(route.rstrip("/") or "/", asked, user)
+            answer = self.odd(asked, self._dispatch(route.rstrip("/") or "/", asked, user))
         except Refusal as refusal:
             return refusal.answer
         if not self.count_headers:

@@ -13,7 +13,7 @@ import pytest
 
 from knowhub.core.errors import AccessDenied, ConfigurationError, UnreadableContent
 from knowhub.core.secret import Secret
-from knowhub.core.types import Acl, ContainerId, Document, DocumentId, ItemId, Principal, RawRecord
+from knowhub.core.types import Acl, ContainerId, Document, DocumentId, ItemId, Principal, RawRecord, Viewer
 from knowhub.sources.backlog import BacklogOptions, BacklogParser, BacklogSource
 from knowhub.sources.backlog.api import Project as ApiProject
 from knowhub.sources.backlog.feed import Touched, follow
@@ -197,6 +197,18 @@ def test_a_pull_request_follows_the_feed_because_its_list_has_no_filter(tmp_path
         merged = document(hub, f"pull_request:{first.id}")
         assert (merged.state, merged.location) == ("Merged", "OPS/app#1")
         assert merged.sections[-1].anchor == f"#comment-{first.comments[0]['id']}"
+
+
+def test_the_title_of_another_projects_issue_is_for_its_own_readers(tmp_path: Path) -> None:
+    with space(tmp_path) as (hub, world, project):
+        repository = project.repositories[1] = Repository(1, "app")
+        there = issue_in(world, world.server.add_project("SECRET"))
+        pull = world.server.create_pull(project, repository, world.marks.fresh(), world.marks.fresh(), there)
+        world.clock.advance(minutes=20)
+        hub.calm_sync()
+        text = document(hub, f"pull_request:{pull.id}").text
+        assert "Issue: SECRET-1\n" in f"{text}\n"
+        assert there.row["summary"] not in text
 
 
 def test_shared_files_follow_the_feed_and_a_renamed_folder_the_census(tmp_path: Path) -> None:
@@ -437,12 +449,37 @@ def test_members_and_their_teams_hold_a_project_and_nobody_else_does() -> None:
         assert emails[ana] == "ana@example.com"
 
 
+@pytest.mark.parametrize("role", [3, 4, 5, 6, None])
+def test_guests_and_viewers_do_not_read_what_backlog_shows_to_full_members_alone(
+    tmp_path: Path, role: int | None
+) -> None:
+    with space(tmp_path) as (hub, world, project):
+        project.members.add(world.people[2])
+        world.server.users[world.people[2]]["roleType"] = role
+        project.repositories[1] = Repository(1, "app")
+        pull = world.server.create_pull(project, project.repositories[1], world.marks.fresh(), world.marks.fresh())
+        world.server.attach(pull, "p.txt", world.marks.fresh().encode())
+        file = world.server.put_file(project, "/", "f.txt", world.marks.fresh().encode())
+        plain = world.server.write_document(project, world.marks.fresh(), world.marks.fresh())
+        said = world.server.write_document(project, world.marks.fresh(), world.marks.fresh())
+        issue = issue_in(world, project)
+        world.server.comment_document(project, said, world.marks.fresh())
+        assert_exact(hub, hub.sync())
+        held = holders(world.source())[Principal(f"{NAME}:user:{world.people[2]}")]
+        viewer = Viewer("cid", frozenset(held))
+        read = {id.partition(":")[2] for id, one in hub.documents().items() if one.acl.admits(viewer)}
+        assert read == {f"issue:{issue.id}", f"document:{plain.id}"}
+        assert {f"file:{file.id}", f"pull_request:{pull.id}", f"document:{said.id}"} <= {
+            id.partition(":")[2] for id in hub.documents()
+        }
+
+
 def test_a_project_whose_members_cannot_be_listed_is_held_by_nobody() -> None:
     world = quiet_world()
     with world.server:
         project = next(iter(world.server.projects))
         break_path(world, f"projects/{project}/users", answer=Refusal(403, 5, "No.").answer)
-        assert [membership.members for membership in world.source().memberships()] == [frozenset()]
+        assert [membership.members for membership in world.source().memberships()] == [frozenset()] * 2
 
 
 def test_a_refused_token_ends_the_directory_too() -> None:
@@ -463,7 +500,9 @@ def test_named_readers_replace_the_spaces_permissions(tmp_path: Path) -> None:
         world.given = {}
         hub.sync()
         own = Acl.of(f"{NAME}:project:{project.id}")
-        assert [one.acl for one in hub.documents().values()] == [own] * 5, "what was stored has its readers anew"
+        narrow = own & Acl.of(f"{NAME}:project:{project.id}:full")
+        acls = [one.acl for one in hub.documents().values()]
+        assert (acls.count(own), acls.count(narrow)) == (4, 1), "what was stored has its readers anew"
 
 
 # ── check ────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,11 +13,14 @@ import pytest
 from knowhub.core.errors import AccessDenied, ConfigurationError, NotFound
 from knowhub.core.secret import Secret
 from knowhub.core.types import ANYONE, Acl, Census, ContainerId, Document, Fetched, ItemId, RawRecord, document_id
+from knowhub.http import Reply, Undecodable
 from knowhub.pipelines.fetch import KnownItems
 from knowhub.sources.wordpress import WordPressOptions, WordPressSource, parse_wordpress
+from knowhub.sources.wordpress.items import address_fault
+from knowhub.sources.wordpress.listing import Collection, PageLimit
 from knowhub.sources.wordpress.site import PostType, Site, Taxonomy, post_type, taxonomy
 from tests.contracts.api_source import ApiHub, holders
-from tests.servers.kit import Limit, VirtualClock
+from tests.servers.kit import Answer, Asked, Limit, VirtualClock
 from tests.servers.wordpress import Post, WordPress, utc
 from tests.sources.test_wordpress import BEFORE_WINTER_TIME, NAME, PASSWORD, MallWorld, mall
 
@@ -444,6 +447,76 @@ def test_authors_stay_without_names_where_the_users_are_closed(site: Mall) -> No
     assert (site.document(one).authors, site.report.state) == ((), "ok")
 
 
+# ── routes of plugins, and rows that WordPress itself would not give ─────────────────────────────────
+
+
+def first_page_always(route: str, params: Any, *, attempts: int | None = None) -> Reply:
+    """A controller that knows neither `offset` nor `include`, behind a proxy that strips the counts."""
+    return Reply(200, {}, b"", [{"id": number} for number in range(1, params["per_page"] + 1)])
+
+
+def test_a_route_that_gives_its_first_page_for_ever_is_no_complete_listing() -> None:
+    collection = Collection(first_page_always, "/wp/v2/rooms", {}, PageLimit(100))
+    with pytest.raises(Undecodable, match="again and again"):
+        list(collection.upwards())
+    with pytest.raises(Undecodable, match="again and again"):
+        list(collection.downwards("modified"))
+
+
+def test_a_route_that_ignores_include_is_not_asked_for_ever() -> None:
+    collection = Collection(first_page_always, "/wp/v2/rooms", {}, PageLimit(100))
+    assert collection.named([700, 800]).items == []
+    assert [one["id"] for one in collection.named([2, 700]).items] == [2]
+
+
+def test_odd_rows_stop_nothing(site: Mall) -> None:
+    one = site.server.add("event", "x", "text")
+    site.server.comment(one.id, "said")
+
+    def odd(asked: Asked, answer: Answer) -> Answer:
+        for row in answer.data if isinstance(answer.data, list) else ():
+            if asked.path.endswith("/comments"):
+                row.pop("post", None)
+            elif "author" in row:
+                row["author"] = {"name": "a plugin's own"}
+        return answer
+
+    site.server.odd = odd
+    assert site.sync() == {str(one.id): "text"}
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "10.0.0.7:9200", "[::1]", "localhost.", "elastic", "2130706433",
+                                  "0x7f.0.0.0x1", "db.internal", "example.com:port"])  # fmt: skip
+def test_a_file_at_an_inner_host_is_not_asked_for_and_stops_nothing(site: Mall, host: str) -> None:
+    one = site.server.add("event", "x", "text")
+    site.server.add("attachment", "Plan", "", mime="text/plain", file=b"plan", slug="plan.txt")
+
+    def elsewhere(asked: Asked, answer: Answer) -> Answer:
+        for row in answer.data if isinstance(answer.data, list) else ():
+            if "source_url" in row:
+                row["source_url"] = f"http://{host}/plan.txt"
+        return answer
+
+    site.server.odd = elsewhere
+    assert site.sync() == {str(one.id): "text"}
+    assert "address" in site.problems()[0]
+
+
+def test_files_of_a_public_host_are_asked_for() -> None:
+    for url in ("https://cdn.example.com/a.pdf", "https://8.8.8.8/a.pdf", "/wp-content/a.pdf", "http://mall/a.pdf"):
+        assert address_fault(url, "http://mall") == ""
+
+
+@pytest.mark.parametrize("headers", [{"date": "Sat, 21 Nov 2026 10:00:00"}, {"date": "now"}, {},
+                                     {"date": "Sat, 21 Nov 2026 10:00:00 GMT", "age": "9" * 30}])  # fmt: skip
+def test_a_proxys_odd_times_stop_nothing(headers: dict[str, str]) -> None:
+    def ask(route: str, params: Any, *, attempts: int | None = None) -> Reply:
+        return Reply(200, headers, b"", [{"id": 1}])
+
+    page = Collection(ask, "/wp/v2/posts", {}, PageLimit(100)).named([1])
+    assert page.at is None or page.at.tzinfo == UTC
+
+
 # ── W9: who may read ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -486,6 +559,37 @@ def test_a_stranger_loses_media_with_the_post_that_they_hang_on(site: Mall) -> N
     assert site.sync() == {}
     site.server.edit(post.id, status="publish")
     assert site.sync().keys() == {str(post.id), str(picture.id)}
+
+
+def test_what_a_plugin_keeps_from_strangers_is_not_public_though_it_is_published(site: Mall) -> None:
+    site.sign_in()
+    post, open_one = site.server.add("post", "x", "for members"), site.server.add("post", "y", "for all")
+    site.server.members_posts = {post.id}
+    site.sync()
+    own = Acl.of("mall:site") & Acl.of("mall:editors", "mall:user:1")
+    assert site.document(post).acl.canonical() == own.canonical()
+    assert site.document(open_one).acl == Acl.of("mall:site")
+    site.server.members_posts = set()
+    site.sync()
+    assert site.document(post).acl == Acl.of("mall:site")
+    site.server.members_posts = {post.id}
+    site.census_hours = 24
+    site.sync(hours=25)
+    assert len(site.document(post).acl.layers) == 2
+
+
+def test_a_route_that_only_accounts_may_use_shows_nothing_to_everybody(site: Mall) -> None:
+    site.sign_in()
+    post = site.server.add("post", "x", "text")
+    picture = site.server.add("attachment", "IMG", "", mime="image/png", caption="Hall", slug="i.png")
+
+    def closed(asked: Asked, answer: Answer) -> Answer:
+        stranger = "authorization" not in asked.headers and asked.path.endswith(("/posts", "/media"))
+        return Answer({"code": "rest_forbidden"}, 401) if stranger else answer
+
+    site.server.odd = closed
+    site.sync()
+    assert [len(site.document(one).acl.layers) for one in (post, picture)] == [2, 2]
 
 
 def test_nobody_is_an_editor_while_roles_cannot_be_read(site: Mall) -> None:

@@ -197,9 +197,9 @@ class Space:
         while waiting:
             node = waiting.pop()
             children = node.get("children") if isinstance(node, Mapping) else None
-            for child in children if isinstance(children, list) else ():
-                found.add(str(child.get("id")))
-                waiting.append(child)
+            inner = [child for child in children if isinstance(child, Mapping)] if isinstance(children, list) else []
+            found |= {str(child["id"]) for child in inner if "id" in child}
+            waiting += inner
         return found
 
     def repositories(self, project: int) -> list[Json]:

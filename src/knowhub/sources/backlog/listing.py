@@ -109,7 +109,7 @@ class Listing:
             folder = folders[0]
             try:
                 for rows, at in self.reader.space.folder(self.project.id, folder, position):
-                    folders += [inner_folder(row) for row in rows if row.get("type") == "directory"]
+                    folders += [inner_folder(row) for row in rows if row.get("type") == "directory" and row.get("name")]
                     for row in rows:
                         if row.get("type") != "directory" and not self.reader.too_old(row):
                             self._list(f"file:{row.get('id')}")

@@ -7,7 +7,7 @@ as the ledger has it; the tail is of what takes requests of its own (comments, a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from urllib.parse import quote
 from knowhub.connecting.attachments import Attachment
 from knowhub.connecting.versions import digest
 from knowhub.core.ports import KnownItem
-from knowhub.core.types import Acl, ContainerId, ItemId, RawRecord, SourceName
+from knowhub.core.types import Acl, ContainerId, ItemId, Principal, RawRecord, SourceName
 from knowhub.formats.backlog_notation import mentioned_keys
 from knowhub.sources.backlog.api import Json, Project
 from knowhub.sources.backlog.options import BacklogOptions
@@ -39,6 +39,16 @@ class Parent:
 
 def container_of(project: Project) -> ContainerId:
     return ContainerId(str(project.id))
+
+
+def joined(source: SourceName, project: Project) -> Principal:
+    """Held by all who have joined a project."""
+    return Principal(f"{source}:project:{project.id}")
+
+
+def full_member(source: SourceName, project: Project) -> Principal:
+    """Held by those of them who are administrators or normal users of the space."""
+    return Principal(f"{source}:project:{project.id}:full")
 
 
 def key_of(issue: Json) -> str:
@@ -85,7 +95,11 @@ class Records:
     projects: frozenset[str] = frozenset()
 
     def acl(self, project: Project) -> Acl:
-        return self.options.acl(Acl.of(f"{self.source}:project:{project.id}"))
+        return self.options.acl(Acl.of(joined(self.source, project)))
+
+    def narrow_acl(self, project: Project) -> Acl:
+        """Of what guests, and who may only view or add issues, are not shown."""
+        return self.options.acl(Acl.of(joined(self.source, project)) & Acl.of(full_member(self.source, project)))
 
     # ── things ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -104,14 +118,15 @@ class Records:
         head = digest(pruned(row), project.key, self.acl(project))
         payload = {"document": row, "comments": list(comments)}
         place = f"{project.key}/document/{row.get('title') or row['id']}"
-        return self._record(project, f"document:{row['id']}", "document", head, comments, payload, place)
+        record = self._record(project, f"document:{row['id']}", "document", head, comments, payload, place)
+        # https://developer.nulab.com/docs/backlog/api/2/get-document-comment: of narrower audience than the document.
+        return replace(record, acl=self.narrow_acl(project)) if comments else record
 
     def pull_request(self, project: Project, repository: Json, row: Json, comments: Sequence[Json]) -> RawRecord:
-        issue = row.get("issue")
-        linked = {key: issue.get(key) for key in ("id", "issueKey", "summary")} if isinstance(issue, Mapping) else None
-        seen = {**row, "issue": linked}
+        seen = {**row, "issue": _linked(project, row.get("issue"))}
         name = str(repository.get("name") or repository["id"])
-        head = digest(pruned(seen), project.key, project.rule, name, self.options.changes, self.acl(project))
+        acl = self.narrow_acl(project)
+        head = digest(pruned(seen), project.key, project.rule, name, self.options.changes, acl)
         payload = {
             "pull_request": seen,
             "comments": list(comments),
@@ -119,7 +134,8 @@ class Records:
             "changes": self.options.changes,
         }
         place = f"{project.key}/{name}#{row['number']}"
-        return self._record(project, f"pull_request:{row['id']}", "pull_request", head, comments, payload, place)
+        record = self._record(project, f"pull_request:{row['id']}", "pull_request", head, comments, payload, place)
+        return replace(record, acl=acl)
 
     def _record(
         self, project: Project, item: str, kind: str, head: str, rest: Any, payload: Mapping[str, Any], place: str
@@ -149,6 +165,7 @@ class Records:
     def attachments(self, project: Project, parent: Parent, row: Json, path: str, link: str) -> Iterator[Attachment]:
         """Files of an issue, page, document or pull request, whose API is at `path`; people open it at `link`."""
         files = row.get("attachments")
+        acl = self.narrow_acl(project) if parent.item.startswith("pull_request:") else self.acl(project)
         for file in files if isinstance(files, list) and self.options.attachments else ():
             if not isinstance(file, Mapping) or "id" not in file:
                 continue
@@ -158,8 +175,8 @@ class Records:
                 name=str(file.get("name") or file["id"]),
                 url=f"{path}/attachments/{file['id']}",
                 link=f"{self.options.base_url.rstrip('/')}/{quote(link)}",
-                version=digest(file.get("name"), file.get("size"), parent.location, self.acl(project)),
-                acl=self.acl(project),
+                version=digest(file.get("name"), file.get("size"), parent.location, acl),
+                acl=acl,
                 parent=parent.location,
                 size_bytes=_size(file),
                 author=author_of(file),
@@ -170,7 +187,7 @@ class Records:
         """A file of the project's own folders."""
         folder, name = str(row.get("dir") or "/").strip("/"), str(row.get("name") or row["id"])
         place = "/".join(filter(None, (project.key, folder)))
-        seen = [name, folder, row.get("size"), row.get("updated"), project.key, self.acl(project)]
+        seen = [name, folder, row.get("size"), row.get("updated"), project.key, self.narrow_acl(project)]
         return Attachment(
             item=ItemId(f"file:{row['id']}"),
             container=container_of(project),
@@ -178,12 +195,20 @@ class Records:
             url=f"projects/{project.id}/files/{row['id']}",
             link=f"{self.options.base_url.rstrip('/')}/file/{quote(f'{place}/{name}')}",
             version=digest(*seen),
-            acl=self.acl(project),
+            acl=self.narrow_acl(project),
             parent=place,
             size_bytes=_size(row),
             author=author_of(row),
             created_at=_time(row),
         )
+
+
+def _linked(project: Project, issue: Any) -> dict[str, Any] | None:
+    """An issue that a pull request is about. The title of another project's is for that project's members."""
+    if not isinstance(issue, Mapping):
+        return None
+    told = ("id", "issueKey", "summary") if issue.get("projectId") == project.id else ("id", "issueKey")
+    return {key: issue.get(key) for key in told}
 
 
 def _texts(value: Any) -> Iterable[str]:

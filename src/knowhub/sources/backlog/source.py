@@ -15,10 +15,12 @@ from knowhub.sources.backlog.fetching import Fetching
 from knowhub.sources.backlog.options import KINDS, BacklogOptions
 from knowhub.sources.backlog.plan import Plan
 from knowhub.sources.backlog.reading import Reader
-from knowhub.sources.backlog.records import Records
+from knowhub.sources.backlog.records import Records, full_member, joined
 from knowhub.sources.backlog.state import Remaining, Shelves, State
 
 _UNAUTHORISED = 401
+_FULL_ROLES = (1, 2)
+"""Administrator and Normal User: https://developer.nulab.com/docs/backlog/api/2/get-list-of-shared-files"""
 _NEW_KEY = "Make a new key under Personal settings ▸ API and set `token`"
 
 
@@ -118,11 +120,16 @@ class BacklogSource:
                     yield Person(principal, str(user.get("name") or ""), str(user.get("mailAddress") or ""))
 
     def memberships(self) -> Iterator[Membership]:
-        """Those who have joined a project hold it. Administrators of the space do not see what they have not joined."""
+        """Those who have joined a project hold it. Administrators of the space do not see what they have not joined.
+
+        Guests, and who may only view or add issues, are not shown all that is in it: others hold a second principal.
+        """
         for project in self._space.projects():
             if self._takes(project):
-                members = frozenset(self._principal(user) for user in self._members(project))
-                yield Membership(Principal(f"{self.name}:project:{project.id}"), members)
+                members = self._members(project)
+                full = [user for user in members if user.get("roleType") in _FULL_ROLES]
+                yield Membership(joined(self.name, project), frozenset(map(self._principal, members)))
+                yield Membership(full_member(self.name, project), frozenset(map(self._principal, full)))
 
     def _members(self, project: Project) -> list[Json]:
         """With those who are in it as members of a team. Nobody where they cannot be listed."""

@@ -68,7 +68,7 @@ class Comments:
                 return
             found = [one for one in page.items if one["id"] > self._before]
             new |= {one["id"] for one in found}
-            self.touched |= {one["post"] for one in found}
+            self.touched |= {one["post"] for one in _said(found)}
             if len(found) < len(page.items):
                 break
         self.doubtful = self.total is not None and self._counted is not None and self.total != self._counted + len(new)
@@ -93,7 +93,7 @@ class Comments:
     def _of(self, posts: list[int]) -> dict[int, list[Json]]:
         found: dict[int, list[Json]] = {}
         for page in self._site.collection(ROUTE, {**self._params, "post": posts}).upwards():
-            for one in page.items:
+            for one in _said(page.items):
                 found.setdefault(one["post"], []).append(one)
         return found
 
@@ -104,7 +104,7 @@ class Comments:
         found: dict[int, list[str]] = {}
         try:
             for page in self._site.collection(ROUTE, self._params).upwards():
-                for one in page.items:
+                for one in _said(page.items):
                     found.setdefault(one["post"], []).append(one_digest(one))
         except (Refused, Missing, Rejected, Unavailable, Undecodable) as error:
             self.gap = f"comments cannot be listed ({plainly(error)})"
@@ -113,6 +113,11 @@ class Comments:
 
     def state(self, census: str | None) -> Json:
         return {"newest": self.newest, "total": self.total, "census": census, "gap": bool(self.gap)}
+
+
+def _said(comments: Iterable[Json]) -> list[Json]:
+    """Those that name their post, as all of WordPress itself do."""
+    return [one for one in comments if isinstance(one.get("post"), int)]
 
 
 def one_digest(comment: Mapping[str, Any]) -> str:

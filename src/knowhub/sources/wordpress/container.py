@@ -173,7 +173,7 @@ class PostTypeSync:
                 self._state.overlapping |= len(self._languages()) > 1 and not here.isdisjoint(ids)
                 ids |= here
                 self._totals[language] = page.total
-                yield from self._compare(page, language)
+                yield from self._compare(page, language, anew=True)
         for gone in self._held - ids:
             self._context.vanished = True
             self._context.records.opened.setdefault(wp.number_of(gone), "")  # unless it moved to another type
@@ -181,9 +181,9 @@ class PostTypeSync:
 
     # ── what a page says ─────────────────────────────────────────────────────────────────────────────
 
-    def _compare(self, page: Page, language: str) -> Generator[Fetched, None, bool]:
+    def _compare(self, page: Page, language: str, *, anew: bool = False) -> Generator[Fetched, None, bool]:
         """Fetch what a light listing shows to be other than what the hub has; whether there was any."""
-        shown = self._context.records.public(self._kind, page.items)
+        shown = self._context.records.public(self._kind, page.items, language, anew=anew)
         differing, skipped = [], False
         for item in page.items:
             if reason := self._context.records.reason(self._kind, item, editing=self._editing):

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from knowhub.connecting.versions import digest
 from knowhub.core.types import Acl, ItemId, SourceName
@@ -34,6 +36,7 @@ _LIGHT_MEDIA = ("caption", "description", "alt_text", "media_type", "mime_type",
 _SEEN = ("slug", "status", "link", "title", "author", "lang", "parent", *_LIGHT_MEDIA[:5], "post", "source_url")
 _HEAVY = frozenset(("content", "excerpt", "guid", "_links", "_embedded", "class_list"))
 _FRESH_S = 5
+_INNER = frozenset(("internal", "local", "localhost", "lan", "home", "corp", "intranet", "svc"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +114,13 @@ def is_protected(item: Json) -> bool:
 
 
 def is_public(item: Json, *, signed_in: bool, shown_to_strangers: bool) -> bool:
-    """Whether everybody may read it: what is not certainly public is not. A stranger is shown nothing else."""
+    """Whether everybody may read it: what is not certainly public is not. A stranger is shown nothing else.
+
+    To an account WordPress also shows what plugins keep from strangers, with the same status.
+    """
     if is_protected(item):
         return False
-    if item.get("status") == "publish":
-        return True
-    if item.get("status") != "inherit":
-        return False
-    return not signed_in or not item.get("post") or shown_to_strangers
+    return item.get("status") in ("publish", "inherit") and (not signed_in or shown_to_strangers)
 
 
 def item_acl(source: SourceName, item: Json, *, public: bool) -> Acl:
@@ -149,6 +151,24 @@ def is_file(item: Json) -> bool:
     """A document, to be read as such; pictures, sound and films are only what was written about them."""
     mime = str(item.get("mime_type") or "")
     return not mime.startswith(("image/", "video/", "audio/"))
+
+
+def address_fault(url: str, home: str) -> str:
+    """Why a file's address is not asked for, "" if it is: plugins let authors write any, that of an inner host too."""
+    try:
+        parts = urlsplit(url)
+        host, _ = (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return "the file's address is none"
+    if not parts.netloc or host == urlsplit(home).hostname:
+        return ""
+    try:
+        outside = ip_address(host).is_global
+    except ValueError:
+        # A last part that begins with a digit is a number in another notation (WHATWG URL, 3.5).
+        name, last = host.rpartition(".")[::2]
+        outside = bool(name) and not last[:1].isdigit() and last not in _INNER
+    return "" if outside else f"the file's address leads to {host}, which is no public host"
 
 
 def _size(item: Json) -> int | None:

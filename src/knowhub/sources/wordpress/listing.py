@@ -12,7 +12,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
@@ -40,6 +40,8 @@ class Ask(Protocol):
 MOST = 100
 """The largest page that WordPress gives."""
 _OVERLAP = 10
+_ALIKE = 10
+"""So many of the same items at another place are no chance."""
 _SIGNED = re.compile(r"\?[^\s\"'<>?]*[Ss]ignature=[^\s\"'<>]*")
 _TRIES = 3
 _NO_SUCH_PAGE = frozenset(("rest_post_invalid_page_number", "rest_comment_invalid_page_number"))
@@ -84,6 +86,21 @@ class _Stretch:
         return self.asked if whole or not given else given
 
 
+@dataclass(slots=True)
+class _First:
+    """The beginning of a listing, to know it again: some routes of plugins do not take an `offset`."""
+
+    ids: list[int] = field(default_factory=list)
+
+    def compare(self, stretch: _Stretch, route: str) -> None:
+        """Raises Undecodable where a later page is the first one once more: what is beyond it cannot be read."""
+        ids = _ids(stretch.items)
+        if stretch.offset == 0:
+            self.ids = ids
+        elif len(ids) >= _ALIKE and ids[:_ALIKE] == self.ids[:_ALIKE]:
+            raise Undecodable(f"GET {route}: the site gives its first page again and again")
+
+
 class Collection:
     """One route with fixed parameters, read in pages whose size follows what the server can bear."""
 
@@ -98,8 +115,10 @@ class Collection:
         """Every item by number, from a position that an earlier walk reached. Each item comes once."""
         order = {"orderby": "id", "order": "asc", **params}
         start, verified, back = max(0, offset - 1), 0, False
+        first = _First()
         while True:
             stretch = self._stretch(start, order)
+            first.compare(stretch, self._route)
             ids = [*_ids(stretch.items), *stretch.broken]
             if start and (back or start > verified) and (not ids or min(ids) > last):
                 # What ought to overlap is gone, and others may be: what moved up stands before this page.
@@ -122,8 +141,10 @@ class Collection:
         """The newest first, for as long as the reader goes on: insertions repeat items, deletions are overlapped."""
         order = {"orderby": orderby, "order": "desc", **params}
         offset = 0
+        first = _First()
         while True:
             stretch = self._stretch(offset, order)
+            first.compare(stretch, self._route)
             offset = stretch.offset + stretch.covered
             done = offset >= stretch.total if stretch.total is not None else not stretch.items
             yield Page(stretch.items, offset, 0, stretch.total, _server_time(stretch.reply), stretch.broken)
@@ -155,7 +176,8 @@ class Collection:
                 half = len(some) // 2
                 queue[:0] = [some[:half], some[half:]]
                 continue
-            at, found, total = _server_time(reply), _items(reply), total_of(reply)
+            at, total = _server_time(reply), total_of(reply)
+            found = [item for item in _items(reply) if item["id"] in some]  # others come where `include` is ignored
             items += found
             missing = sorted(set(some) - set(_ids(found)))
             if found and missing and total != len(found):
@@ -241,6 +263,7 @@ def _server_time(reply: Reply | None) -> datetime | None:
     age = reply.headers.get("age", "")
     try:
         date = parsedate_to_datetime(reply.headers["date"])
-    except (KeyError, ValueError):
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return date - timedelta(seconds=int(age)) if age.isdigit() else date
+    except (KeyError, ValueError, OverflowError):
         return None
-    return date - timedelta(seconds=int(age)) if age.isdigit() else date

@@ -44,7 +44,8 @@ class Names:
             known = self._known.get(taxonomy.route, {})
             names = [known[term] for term in _numbers(item.get(taxonomy.field)) if term in known]
             terms.append({"field": taxonomy.field, "label": taxonomy.name, "names": names})
-        author = self._known.get("/wp/v2/users", {}).get(item.get("author") or 0, "")
+        number = item.get("author")
+        author = self._known.get("/wp/v2/users", {}).get(number, "") if isinstance(number, int) else ""
         return {"author": author, "terms": terms}
 
     def _ask(self, route: str, wanted: set[int]) -> None:

@@ -48,15 +48,32 @@ class Records:
     def skipped(self, kind: PostType, item: Json, reason: str) -> Skipped:
         return Skipped(ContainerId(kind.slug), wp.item_id(item["id"]), reason, _location(kind, item))
 
-    def public(self, kind: PostType, items: Sequence[Json]) -> set[int]:
-        """Which media among these a stranger is shown; of other types their own status says it."""
-        if not (kind.media and self._site.options.signed_in):
+    def public(self, kind: PostType, items: Sequence[Json], language: str, *, anew: bool) -> set[int]:
+        """Which of these a stranger is shown. `anew`: also of published ones that were shown when they were read."""
+        if not self._site.options.signed_in:
             return set()
-        hanging = {one["id"]: one["post"] for one in items if one.get("post")}
-        shown = self._site.public(sorted(hanging))
+        if not kind.media:
+            return self._published(kind, items, language, anew=anew)
+        hanging = {one["id"]: one.get("post") for one in items}
+        shown = self._site.shown(kind, sorted(hanging), language)
+        if shown is None and self._site.admits_strangers():
+            return set()
         if shown is None:  # all of the site is for its members: then what hangs on an open post is open to them
-            shown = {number for number, post in hanging.items() if self._is_open(post)}
+            shown = {number for number, post in hanging.items() if not post or self._is_open(post)}
         return shown
+
+    def _published(self, kind: PostType, items: Sequence[Json], language: str, *, anew: bool) -> set[int]:
+        there = {one["id"] for one in items if one.get("status") == "publish" and not wp.is_protected(one)}
+        doubtful = there if anew else {number for number in there if self._access_of(number).startswith("h")}
+        shown = self._site.shown(kind, sorted(doubtful), language)
+        if shown is None:  # a route that only accounts may use, on a site for everybody or one for its members
+            shown = set() if self._site.admits_strangers() else doubtful
+        return shown | (there - doubtful)
+
+    def _access_of(self, number: int) -> str:
+        held = self._known.get(wp.item_id(number))
+        version = wp.Version.parse(held.version) if held else None
+        return self.opened.get(number, version.access if version else "")
 
     def _is_open(self, post: int) -> bool:
         """Whether the hub has this post as a published one. A password closes the post, not what hangs on it."""
@@ -65,8 +82,10 @@ class Records:
         return self.opened.get(post, version.access if version else "").startswith("o")
 
     def access(self, item: Json, shown: set[int]) -> str:
-        """The part of a version that stands for who may read. `o`: what hangs on it is open as well."""
-        mark = "o" if item.get("status") == "publish" else "c"
+        """The part of a version that stands for who may read. `o`: what hangs on it is open as well. `h`: published,
+        and not shown to strangers."""
+        hidden = not wp.is_protected(item) and not self._is_public(item, shown)
+        mark = "c" if item.get("status") != "publish" else "h" if hidden else "o"
         return mark + digest(self._site.options.acl(self._acl(item, shown)))[:8]
 
     def light(self, kind: PostType, item: Json) -> str:
@@ -82,7 +101,7 @@ class Records:
                 taken.append(item)
         comments = self._comments.of(wp.numbers(taken))
         self._names.prepare(kind, taken)
-        shown = self.public(kind, taken)
+        shown = self.public(kind, taken, language, anew=True)
         for item in taken:
             said = None if comments is None else comments.get(item["id"], [])
             yield self._one(kind, item, said, shown, page.at, language)
@@ -90,8 +109,11 @@ class Records:
             yield Failed(ContainerId(kind.slug), wp.item_id(number), why, f"{kind.slug}/{number}")
 
     def _acl(self, item: Json, shown: set[int]) -> Any:
-        public = wp.is_public(item, signed_in=self._site.options.signed_in, shown_to_strangers=item.get("id") in shown)
-        return wp.item_acl(self._name, item, public=public)
+        return wp.item_acl(self._name, item, public=self._is_public(item, shown))
+
+    def _is_public(self, item: Json, shown: set[int]) -> bool:
+        signed_in = self._site.options.signed_in
+        return wp.is_public(item, signed_in=signed_in, shown_to_strangers=item.get("id") in shown)
 
     def _one(
         self,
@@ -143,19 +165,22 @@ class Records:
 
     def _file(self, record: RawRecord, item: Json) -> Outcome:
         payload = dict(record.payload or {})
-        title = item.get("title")
+        title, written = item.get("title"), parse_date(str(item.get("date_gmt") or ""))
+        url = str(item.get("source_url") or "")
+        if fault := wp.address_fault(url, self._site.options.base_url):
+            return Failed(record.container, record.item, fault, record.location)
         outcome = self._files.fetch(
             Attachment(
                 item=record.item,
                 container=record.container,
                 name=file_name(item),
-                url=str(item.get("source_url") or ""),
+                url=url,
                 link=str(item.get("link") or ""),
                 version=record.version,
                 acl=record.acl,
                 parent=plain_title(str(title.get("rendered") or "")) if isinstance(title, Mapping) else "",
                 author=str(payload["names"]["author"]),
-                created_at=str(item.get("date_gmt") or ""),
+                created_at=written.isoformat() if written else "",
             ),
             self._known,
         )

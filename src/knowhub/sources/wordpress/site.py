@@ -83,6 +83,7 @@ class Site:
         self.root = ""
         self.index: Json = {}
         self._taxonomies: dict[str, Taxonomy] | None = None
+        self._admits_strangers: bool | None = None
 
     @property
     def url(self) -> str:
@@ -180,15 +181,26 @@ class Site:
             self._taxonomies = {slug: taxonomy(slug, one) for slug, one in found if isinstance(one, dict)}
         return self._taxonomies
 
-    def public(self, ids: list[int]) -> set[int] | None:
-        """Which of these media a stranger is shown; None where strangers are shown nothing at all."""
+    def shown(self, kind: PostType, ids: list[int], language: str) -> set[int] | None:
+        """Which of these items a stranger is shown; None where strangers may not ask."""
         if not ids:
             return set()
+        asked = {"_fields": "id", "lang": language or None}
         try:
-            page = Collection(self.get_as_stranger, "/wp/v2/media", {"_fields": "id"}, self.limit).named(ids)
+            page = Collection(self.get_as_stranger, kind.route, asked, self.limit).named(ids)
         except (Missing, Refused, Rejected):
             return None
         return {one["id"] for one in page.items}
+
+    def admits_strangers(self) -> bool:
+        """Whether those who are not signed in may use the API at all."""
+        if self._admits_strangers is None:
+            try:
+                self.get_as_stranger("/wp/v2/types", {"_fields": "post.slug"})
+                self._admits_strangers = True
+            except (Refused, Missing, Rejected):
+                self._admits_strangers = False
+        return self._admits_strangers
 
 
 _OPEN = (

@@ -94,12 +94,8 @@ class WordPressSource:
 
     def _is_public(self) -> bool:
         site = Site(self._options, self._clock)
-        try:
-            site.connect()
-            site.get_as_stranger("/wp/v2/types", {"_fields": "post.slug"})
-        except (Refused, Missing, Rejected):
-            return False
-        return True
+        site.connect()
+        return site.admits_strangers()
 
     def _users(self) -> list[dict[str, Any]]:
         if not self._options.signed_in:
