@@ -20,7 +20,7 @@ from knowhub.sources.backlog.feed import Touched, follow
 from knowhub.sources.backlog.records import Records, pruned
 from tests.contracts.api_source import ApiHub, ApiSourceContract, ApiWorld, assert_exact, holders
 from tests.servers.backlog import KEY, Project, Refusal, Repository, Thing
-from tests.servers.backlog_life import NAME, BacklogWorld, plain_file, quiet_world
+from tests.servers.backlog_world import NAME, BacklogWorld, plain_file, quiet_world
 from tests.servers.kit import Answer, Asked, Limit
 
 

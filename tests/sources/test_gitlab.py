@@ -11,7 +11,7 @@ from knowhub.sources.gitlab import GitLabOptions, GitLabParser, GitLabSource
 from knowhub.sources.gitlab.options import KINDS, USUAL
 from tests.contracts.api_source import ApiSourceContract, ApiWorld, Marks
 from tests.servers.gitlab import TOKEN, GitLab
-from tests.servers.gitlab_life import Life
+from tests.servers.gitlab_world import Life
 from tests.servers.kit import Asked, VirtualClock
 
 _LISTS = ("issues", "merge_requests", "epics", "wikis", "releases", "snippets", "tree", "commits")
