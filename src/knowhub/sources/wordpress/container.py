@@ -174,10 +174,21 @@ class PostTypeSync:
                 ids |= here
                 self._totals[language] = page.total
                 yield from self._compare(page, language, anew=True)
+        if self._total is not None and self._total > len(ids):
+            ids |= yield from self._still_there(self._held - ids)
         for gone in self._held - ids:
             self._context.vanished = True
             self._context.records.opened.setdefault(wp.number_of(gone), "")  # unless it moved to another type
         yield self._listed(ids)
+
+    def _still_there(self, missing: set[ItemId]) -> Generator[Fetched, None, set[ItemId]]:
+        """Asks by number for what a listing lacks that is shorter than its count: its silence is no deletion."""
+        found: set[ItemId] = set()
+        for language in self._languages() if missing else ():
+            page = self._collection(language).named([wp.number_of(one) for one in sorted(missing - found)])
+            found |= {wp.item_id(number) for number in wp.numbers(page.items)}
+            yield from self._take(page, language)
+        return found
 
     # ── what a page says ─────────────────────────────────────────────────────────────────────────────
 
