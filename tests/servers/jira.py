@@ -50,6 +50,8 @@ class JiraServer(SimulatedApi):
         self.admin = True
         self.expired = False
         """The token is not valid any more: most doors are open to strangers, who see no projects."""
+        self.stranger = False
+        """The same, where strangers see all projects, and in them the issues without a level."""
         self.broken: set[int] = set()
         self.errors: set[int] = set()
         self.refuse_search: set[int] = set()
@@ -66,7 +68,7 @@ class JiraServer(SimulatedApi):
             return self._media(asked, parts[1])
         if self.expired and parts[-1:] in (["search"], ["project"]):
             return Answer({"values": [], "isLast": True, "total": 0} if self.cloud else [])
-        if self.expired or not self._authorised(asked):
+        if self.expired or (self.stranger and parts[-1:] == ["myself"]) or not self._authorised(asked):
             return Answer({"message": "Client must be authenticated to access this resource."}, 401)
         version = "3" if self.cloud else "2"
         if parts[:2] == ["secure", "attachment"]:
@@ -205,8 +207,11 @@ class JiraServer(SimulatedApi):
         if what == "changelog":
             return Answer(self._paged(asked, self.state.changelog_json(issue), cap=100))
         name = f"{what}s"
-        rows = [self.state.comment_json(one) if what == "comment" else self.state.worklog_json(one, issue)
-                for one in (issue.comments if what == "comment" else issue.worklogs)]  # fmt: skip
+        more = asked.one("expand") == "properties"
+        if what == "comment":
+            rows = [self.state.comment_json(one, properties=more) for one in issue.comments]
+        else:
+            rows = [self.state.worklog_json(one, issue) for one in issue.worklogs]
         page = self._paged(asked, rows, cap=self.listing_cap)
         return Answer({"startAt": page["startAt"], "maxResults": page["maxResults"], "total": len(rows),
                        name: page["values"]})  # fmt: skip
@@ -269,7 +274,8 @@ class JiraServer(SimulatedApi):
         return datetime.strptime(value.strip('"'), "%Y-%m-%d %H:%M").replace(tzinfo=self.user_zone)
 
     def _visible(self, issue: Issue) -> bool:
-        return issue.project in {project.id for project in self._projects()}
+        hidden = self.stranger and issue.level is not None
+        return issue.project in {project.id for project in self._projects()} and not hidden
 
     def _projects(self) -> list[Project]:
         return [p for p in self.state.projects.values() if not p.archived and not p.hidden]

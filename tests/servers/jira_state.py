@@ -96,6 +96,8 @@ class JiraState:
         self.lag = timedelta()
         self.rng = random.Random(1)
         self.people = ["ann", "bob", "cid", "dee"]
+        self.customers: set[str] = set()
+        """Those of the people who have an account at a service project's portal and no access to Jira."""
         self.groups = {"g-staff": Group("staff", {"ann", "bob"}), "g-ops": Group("ops", {"cid"})}
         self.roles = {10001: "Developers", 10002: "Service Desk Team"}
         self.schemes: dict[int, dict[int, list[Grant]]] = {}
@@ -214,7 +216,7 @@ class JiraState:
             case "anyone":
                 return {ANYBODY, *self.people}
             case "applicationRole":
-                return set(self.groups["g-staff"].members) if parameter else set(self.people)
+                return set(self.groups["g-staff"].members) if parameter else {*self.people} - self.customers
             case "group":
                 return set(self.groups[parameter].members)
             case "projectRole":
@@ -254,11 +256,12 @@ class JiraState:
     def user_json(self, person: str) -> dict[str, Any]:
         known = {"displayName": person.title(), "active": True, "emailAddress": f"{person}@example.com"}
         if self.cloud:
-            return {"accountId": self.uid(person), "accountType": "atlassian", **known}
+            kind = "customer" if person in self.customers else "atlassian"
+            return {"accountId": self.uid(person), "accountType": kind, **known}
         return {"key": self.uid(person), "name": person, **known}
 
     def project_json(self, project: Project) -> dict[str, Any]:
-        return {"id": str(project.id), "key": project.key, "name": project.name, "projectTypeKey": "software"}
+        return {"id": str(project.id), "key": project.key, "name": project.name, "projectTypeKey": "service_desk"}
 
     def fields_json(self) -> list[dict[str, Any]]:
         return [
@@ -281,12 +284,16 @@ class JiraState:
         name = self.groups[seen.id].name
         return {"type": "group", "value": name, **({"identifier": seen.id} if self.cloud else {})}
 
-    def comment_json(self, one: Comment) -> dict[str, Any]:
+    def comment_json(self, one: Comment, *, properties: bool = False) -> dict[str, Any]:
+        """Data Center has no `jsdPublic`: https://github.com/pycontribs/jira/issues/1011"""
         made = {
             "id": str(one.id), "author": self.user_json(one.author), "updateAuthor": self.user_json(one.author),
             "body": self.rich(one.text), "created": stamp(one.created), "updated": stamp(one.updated),
-            "jsdPublic": not one.internal,
         }  # fmt: skip
+        if self.cloud:
+            made["jsdPublic"] = not one.internal
+        elif properties:
+            made["properties"] = [{"key": "sd.public.comment", "value": {"internal": True}}] if one.internal else []
         return made | ({"visibility": self._visibility_json(one.visibility)} if one.visibility else {})
 
     def worklog_json(self, one: Comment, issue: Issue) -> dict[str, Any]:

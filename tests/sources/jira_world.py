@@ -193,10 +193,10 @@ class JiraWorld:
         return None if asked.json.get("maxResults") == 0 or "id in" in asked.json["jql"] else "all projects"
 
     def idle_requests(self) -> int:
-        """Projects, one search, one count; and a census where it is always due."""
+        """Projects, one search, one count; and a census, with who we are, where it is always due."""
         if self.options["census_hours"]:
             return 3
-        return 5 + len(self.state.issues) // self.server.page_cap + 1
+        return 6 + len(self.state.issues) // self.server.page_cap + 1
 
     def truth(self) -> Truth:
         items: dict[ItemId, Seen] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from knowhub.core.types import Acl, ItemId, RawRecord
 from knowhub.sources.confluence import ConfluenceOptions, ConfluenceSource
 from tests.contracts.api_source import assert_exact
 from tests.contracts.source import LedgerModel
+from tests.servers.confluence import BOT
 from tests.servers.kit import Answer, Asked, Killed, Limit
 from tests.sources.confluence_world import BOTH, CLOUD, NAME, SERVER, Wiki, principal, refusing
 
@@ -215,6 +217,23 @@ def test_a_page_token_that_expired_begins_the_walk_anew_without_storing_twice(wi
 
 
 @CLOUD
+def test_a_walk_whose_page_tokens_are_all_refused_ends(wiki: Wiki) -> None:
+    wiki.server.cap = 2
+    for n in range(5):
+        wiki.page(f"Page {n}")
+
+    def refusing_tokens(asked: Asked) -> Answer | None:
+        return Answer({"message": "cursor"}, 400) if asked.one("cursor") and "/11/pages" in asked.path else None
+
+    wiki.server.instead = refusing_tokens
+    report = wiki.sync()
+    assert "OPS" in report.fetched.gaps[0]
+    assert len(wiki.server.log) < 100
+    wiki.server.instead = lambda asked: None
+    assert_exact(wiki.hub, wiki.sync())
+
+
+@CLOUD
 @pytest.mark.parametrize("when", ["first", "later"])
 def test_a_list_that_runs_in_a_circle_is_a_gap(wiki: Wiki, when: str) -> None:
     wiki.server.cap = 2
@@ -309,6 +328,25 @@ def test_a_closed_space_leaves_and_comes_back_whole(wiki: Wiki) -> None:
     assert_exact(wiki.hub, wiki.sync())
 
 
+@BOTH
+@pytest.mark.parametrize("census", [False, True])
+def test_a_token_that_is_taken_for_a_stranger_deletes_nothing(wiki: Wiki, census: bool) -> None:
+    wiki.page("Plan")
+    public, private = wiki.page("Open", space="13"), wiki.page("Closed", space="13", users={BOT, "ann"})
+    wiki.sync_long_ago()
+    kept = wiki.ids()
+    assert {f"page:{public.id}", f"page:{private.id}"} <= kept
+
+    def stranger(asked: Asked) -> Answer:
+        return wiki.server.genuine(replace(asked, headers={}))
+
+    wiki.server.instead = stranger
+    report = wiki.sync(census=census)
+    assert report.state == "failed"
+    assert "stranger" in report.error
+    assert wiki.ids() == kept
+
+
 # ── C11: refusals that are none ──────────────────────────────────────────────────────────────────────
 
 
@@ -351,6 +389,95 @@ def test_a_page_that_the_server_cannot_show_hides_no_other(wiki: Wiki) -> None:
     assert [item.item for item in wiki.hub.ledgers.reports.problems(NAME, 9)] == [f"page:{pages[2].id}"]
     wiki.server.undecodable = set()
     assert_exact(wiki.hub, wiki.sync())
+
+
+@CLOUD
+def test_a_scope_that_the_token_lacks_is_a_gap_and_a_token_that_is_refused_ends_the_sync(wiki: Wiki) -> None:
+    page = wiki.page("Plan")
+    message = "Unauthorized; scope does not match"
+
+    def refusing_some(asked: Asked) -> Answer | None:
+        refused = asked.path.endswith("/user/current") or "space = " in asked.one("cql")
+        return Answer({"code": 401, "message": message}, 401) if refused else None
+
+    wiki.server.instead = refusing_some
+    report = wiki.sync()
+    assert (report.state, wiki.ids()) == ("incomplete", {f"page:{page.id}"})
+    assert "scope does not match" in report.fetched.gaps[0]
+    message = "Client must be authenticated"
+    assert wiki.sync(census=True).state == "failed"
+    assert wiki.ids() == {f"page:{page.id}"}
+
+
+@BOTH
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_page_that_the_server_refuses_hides_no_other(wiki: Wiki, status: int) -> None:
+    pages = [wiki.page(f"Page {n}") for n in range(5)]
+    wiki.sync_long_ago()
+    for page in pages:
+        wiki.server.edit(page, body="<p>new</p>")
+    wiki.clock.advance(minutes=5)
+
+    def refusing_one(asked: Asked) -> Answer | None:
+        ids = asked.one("id").split(",") if wiki.cloud else asked.parts[-1:]
+        if "storage" in asked.one("body-format") + asked.one("expand") and pages[2].id in ids:
+            return Answer({"message": "not this one"}, status)
+        return None
+
+    wiki.server.instead = refusing_one
+    assert wiki.sync().state == "incomplete"
+    assert [item.item for item in wiki.hub.ledgers.reports.problems(NAME, 9)] == [f"page:{pages[2].id}"]
+    wiki.server.instead = lambda asked: None
+    assert_exact(wiki.hub, wiki.sync())
+
+
+@BOTH
+def test_a_page_that_comes_without_its_text_is_not_taken_for_an_empty_one(wiki: Wiki) -> None:
+    page, other = wiki.page("Plan", body="<p>words</p>"), wiki.page("Other")
+
+    def without_text(asked: Asked) -> Answer:
+        reply = wiki.server.genuine(asked)
+        rows = [reply.data, *reply.data.get("results", ())] if isinstance(reply.data, dict) else []
+        for one in rows:
+            if one.get("id") == page.id and "body" in one:
+                one["body"] = {}
+        return reply
+
+    wiki.server.instead = without_text
+    assert wiki.sync().state == "incomplete"
+    assert wiki.ids() == {f"page:{other.id}"}
+    wiki.server.instead = lambda asked: None
+    assert_exact(wiki.hub, wiki.sync())
+
+
+@BOTH
+def test_an_answer_of_a_shape_that_nobody_knows_stops_its_item_or_its_space_alone(wiki: Wiki) -> None:
+    commented, holder, plain = wiki.page("Commented"), wiki.page("Holder"), wiki.page("Plain")
+    odd = {wiki.comment(commented, "Why?").id, wiki.attach(holder, "a.txt", b"x").id}
+    other = wiki.page("Other", space="12")
+
+    def odd_rows(asked: Asked) -> Answer:
+        reply = wiki.server.genuine(asked)
+        for one in reply.data.get("results", ()) if isinstance(reply.data, dict) else ():
+            if one.get("id") in odd:
+                one["version"] = {"number": "the third"}
+        return reply
+
+    def odd_lists(asked: Asked) -> Answer | None:
+        of_ops = "/spaces/12/" in asked.path or asked.one("spaceKey") == "LAW"
+        return Answer({"problem": "none"}) if of_ops else None
+
+    wiki.server.instead = odd_rows
+    report = wiki.sync()
+    assert report.state == "incomplete"
+    assert wiki.ids() == {f"page:{page.id}" for page in (holder, plain, other)}
+    assert len(wiki.hub.ledgers.reports.problems(NAME, 9)) == 2
+    wiki.server.instead = odd_lists
+    report = wiki.sync(census=True)
+    assert "unexpected shape" in report.fetched.gaps[0]
+    assert f"page:{other.id}" in wiki.ids()
+    wiki.server.instead = lambda asked: None
+    assert_exact(wiki.hub, wiki.sync(census=True))
 
 
 @BOTH

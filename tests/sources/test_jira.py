@@ -242,6 +242,17 @@ def test_an_issue_that_the_index_lacks_is_asked_for_by_id_before_it_is_called_go
         assert f"jira:issue:{some(world).id}" in hub.documents()
 
 
+def test_an_issue_that_the_bulk_fetch_names_as_an_error_is_not_gone() -> None:
+    with living() as (world, hub):
+        world.state.indexed()
+        del world.state._index[some(world).id]
+        world.server.errors = {some(world).id}
+        world.clock.advance(hours=25)
+        report = hub.sync()
+        assert (report.fetched.deleted, report.fetched.failed) == (0, 1)
+        assert f"jira:issue:{some(world).id}" in hub.documents()
+
+
 @BOTH
 def test_a_census_that_breaks_off_deletes_nothing(cloud: bool) -> None:
     with living(cloud=cloud) as (world, hub):
@@ -322,6 +333,14 @@ def test_a_comment_for_a_role_a_group_or_agents_never_stands_in_the_issue(cloud:
         world.state.groups["g-ops"].members.add("ann")
         assert hub.sync().fetched.changed == 0
         assert readers(world, hub, f"issue:{issue.id}:worklog:{group.id}") == {"ann"}
+
+
+def test_customers_of_a_portal_are_not_everybody_who_has_an_account() -> None:
+    with living() as (world, hub):
+        world.state.customers = {"dee"}
+        issue = next(one for one in world.state.issues.values() if one.level is None)
+        world.state.projects[issue.project].grants = [("BROWSE_PROJECTS", "applicationRole", "")]
+        assert readers(world, hub, f"issue:{issue.id}") == {"ann", "bob", "cid"}
 
 
 def test_a_comment_that_becomes_public_moves_into_its_issue() -> None:
@@ -452,6 +471,20 @@ def test_a_token_that_expired_is_no_stranger_who_sees_no_projects(cloud: bool) -
         report = hub.sync(confirm_deletes=True)
         assert (report.state, report.fetched.deleted) == ("failed", 0)
         assert "401" in report.error
+        assert set(hub.documents()) == held
+
+
+@BOTH
+def test_what_a_stranger_cannot_see_in_an_open_project_is_not_gone(cloud: bool) -> None:
+    with living(cloud=cloud, exact=False) as (world, hub):
+        issue = world.state.issue(next(iter(world.state.projects)), "Secret", "Text", level=72)
+        world.clock.advance(minutes=1)
+        hub.sync()
+        held = set(hub.documents())
+        assert f"jira:issue:{issue.id}" in held
+        world.server.stranger = True
+        world.clock.advance(hours=25)
+        assert hub.sync().state == "failed"
         assert set(hub.documents()) == held
 
 

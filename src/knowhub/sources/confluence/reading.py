@@ -21,7 +21,7 @@ from knowhub.core.types import (
 )
 from knowhub.formats.confluence_storage import page_name, storage_references
 from knowhub.formats.markdown import parse_date
-from knowhub.http import Unavailable, Undecodable
+from knowhub.http import Undecodable
 from knowhub.sources.confluence.document import people_in
 from knowhub.sources.confluence.items import (
     UNKNOWN_INCLUDE,
@@ -35,7 +35,7 @@ from knowhub.sources.confluence.items import (
 )
 from knowhub.sources.confluence.options import ConfluenceOptions, Edition
 from knowhub.sources.confluence.permissions import Permissions
-from knowhub.sources.confluence.wiki import BATCH, Content, Described, Json, Kind, Space, Wiki, one_item
+from knowhub.sources.confluence.wiki import BATCH, UNKNOWN_SHAPE, Content, Described, Json, Kind, Space, Wiki, one_item
 
 Outcome = RawRecord | Unchanged | Skipped | Failed
 ARCHIVED = "archived"
@@ -98,10 +98,10 @@ class Reading:
     def _loaded(self, space: Space, kind: Kind, ids: list[str]) -> Iterator[Outcome]:
         try:
             contents = self.wiki.by_ids(kind, ids)
-        except (Unavailable, Undecodable) as error:
+        except KnowhubError as error:
             if not one_item(error):
                 raise
-            if len(ids) > 1:  # one page that the server cannot show must not hide the others
+            if len(ids) > 1:  # one page that the server cannot or will not show must not hide the others
                 yield from self._loaded(space, kind, ids[: len(ids) // 2])
                 yield from self._loaded(space, kind, ids[len(ids) // 2 :])
                 return
@@ -144,21 +144,31 @@ class Reading:
                 raise
             yield Failed(container, item, error.message, self.location(content))
             return
+        except UNKNOWN_SHAPE as error:
+            yield Failed(container, item, _unexpected(error), self.location(content))
+            return
         yield compared(record, self.known)
         for file in files:
-            yield self._files.fetch(self._attachment(content, acl, file), self.known)
+            yield self._fetched(content, acl, file)
 
     def left_out(self, content: Content) -> bool:
         return content.status == ARCHIVED and not self._options.archived
 
     def file(self, content: Content, acl: Acl, raw: Json) -> Iterator[Outcome]:
         """One file of a content that has not changed itself."""
-        return self._noted(self._fetched(self._attachment(content, acl, raw)))
+        return self._noted(self._fetched(content, acl, one) for one in (raw,))
 
-    def _fetched(self, attachment: Attachment) -> Iterator[Outcome]:
-        yield self._files.fetch(attachment, self.known)
+    def _fetched(self, content: Content, acl: Acl, raw: Json) -> Outcome:
+        try:
+            attachment = self._attachment(content, acl, raw)
+        except UNKNOWN_SHAPE as error:
+            item = attachment_item(item_of(content.kind, content.id), str(raw["id"]))
+            return Failed(ContainerId(content.space), item, _unexpected(error), self.location(content))
+        return self._files.fetch(attachment, self.known)
 
     def _record(self, content: Content, described: Described, acl: Acl) -> RawRecord:
+        if "storage" not in (content.raw.get("body") or {}):
+            raise Undecodable("the page came without its text")
         space = self._spaces[content.space]
         comments = self.wiki.comments(content) if described.comments else []
         told = [storage_references(_body(one), space.key) for one in (content.raw, *comments)]
@@ -209,8 +219,12 @@ class Reading:
         return bodies, tuple(sorted(shown.items()))
 
     def shown(self, page: Content, acl: Acl) -> str:
-        """What a page under `acl` shows of another: its version, or `x` unless all its readers may read that too."""
-        return str(page.number) if set(self.acl(page).layers) <= set(acl.layers) and acl.layers else "x"
+        """What a page under `acl` shows of another: its version, or `x` unless all its readers may read that too.
+
+        An archived page is shown by none.
+        """
+        readable = set(self.acl(page).layers) <= set(acl.layers) and acl.layers
+        return str(page.number) if readable and page.status != ARCHIVED else "x"
 
     def _attachment(self, content: Content, acl: Acl, raw: Json) -> Attachment:
         version = raw.get("version") or {}
@@ -226,6 +240,10 @@ class Reading:
             size_bytes=attachment_size(raw),
             created_at=str(version.get("createdAt") or version.get("when") or ""),
         )
+
+
+def _unexpected(error: Exception) -> str:
+    return f"unexpected shape: {error!r}"
 
 
 def _body(content: Json) -> str:

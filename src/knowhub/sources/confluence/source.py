@@ -39,7 +39,17 @@ from knowhub.sources.confluence.datacenter import DataCenter
 from knowhub.sources.confluence.items import content_ids, includes_in
 from knowhub.sources.confluence.options import ConfluenceOptions, Edition
 from knowhub.sources.confluence.reading import Reading
-from knowhub.sources.confluence.wiki import BATCH, KINDS, Json, Kind, Listing, Space, Wiki, one_item
+from knowhub.sources.confluence.wiki import (
+    BATCH,
+    KINDS,
+    UNKNOWN_SHAPE,
+    Json,
+    Kind,
+    Listing,
+    Space,
+    Wiki,
+    one_item,
+)  # fmt: skip
 
 _OVERLAP = timedelta(hours=26)
 """CQL reads dates in the instance's zone, which is 14 hours from UTC at most, and its index lags."""
@@ -118,6 +128,10 @@ class ConfluenceSource:
         wiki = self._wiki(state.edition)
         state.edition = edition_of(wiki)
         spaces = {space.id: space for space in self._chosen(wiki)}
+        known_spaces = {item.container for item in known.items()} | set(map(ContainerId, state.spaces))
+        lost = known_spaces - spaces.keys()
+        if lost or any(self._is_census_due(space, state) for space in spaces.values()):
+            wiki.require_account()
         reading = Reading(self.name, self._options, edition_of(wiki), wiki, known, spaces)
         for space in spaces.values():
             try:
@@ -126,8 +140,9 @@ class ConfluenceSource:
                 if not one_item(error):
                     raise
                 yield Gap(ContainerId(space.id), space.key, str(error))
-        known_spaces = {item.container for item in known.items()} | set(map(ContainerId, state.spaces))
-        for container in sorted(known_spaces - spaces.keys()):
+            except UNKNOWN_SHAPE as error:
+                yield Gap(ContainerId(space.id), space.key, f"an answer of unexpected shape: {error!r}")
+        for container in sorted(lost):
             yield ContainerGone(container)
             for per_space in (state.spaces, state.census):
                 per_space.pop(container, None)
@@ -153,7 +168,7 @@ class ConfluenceSource:
             yield from self._walk(space, own, state, reading)
         else:
             yield from self._changes(space, own, state, reading)
-        if due(state.census.get(space.id), self._options.census_hours, now):
+        if self._is_census_due(space, state):
             for fetched in SpaceCensus(reading, space).take():
                 if isinstance(fetched, Census):
                     state.taken[space.id] = now.isoformat()
@@ -161,15 +176,21 @@ class ConfluenceSource:
         else:
             yield Counted(ContainerId(space.id), space.key, _count(ContainerId(space.id), reading))
 
+    def _is_census_due(self, space: Space, state: _State) -> bool:
+        return due(state.census.get(space.id), self._options.census_hours, self._clock.now())
+
     # ── the first time ───────────────────────────────────────────────────────────────────────────────
 
     def _walk(self, space: Space, own: dict[str, Any], state: _State, reading: Reading) -> Iterator[Fetched]:
         at = own.setdefault("walk", {"kind": KINDS[0], "token": ""})
-        seen = set[str]()
+        seen, renewed = set[str](), set[str]()
         while True:
             before = at["token"]
             listing = self._listed(space, at, reading)
             if before and not at["token"]:
+                if at["kind"] in renewed:
+                    raise Undecodable(f"the list of {at['kind']}s of {space.key} does not take its own page tokens")
+                renewed.add(at["kind"])
                 seen.clear()
             if at["kind"] + listing.token in seen:
                 raise Undecodable(f"the list of {at['kind']}s of {space.key} runs in a circle")

@@ -12,12 +12,14 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from knowhub.core.errors import AccessDenied, KnowhubError, NotFound, RateLimited
-from knowhub.http import Http, Rejected, Reply, Unavailable, Undecodable
+from knowhub.http import Http, Refused, Rejected, Reply, Unavailable, Undecodable
 
 Json = Mapping[str, Any]
 Kind = Literal["page", "blogpost"]
 KINDS: tuple[Kind, ...] = ("page", "blogpost")
 
+UNKNOWN_SHAPE = (KeyError, TypeError, ValueError, AttributeError)
+"""What reading an answer raises that is JSON and otherwise nothing that the documents describe."""
 READERS = "restrictions.read.restrictions.user,restrictions.read.restrictions.group"
 BATCH = 50
 
@@ -194,6 +196,17 @@ class Wiki(ABC):
         except (Rejected, Undecodable, Unavailable):  # such as a login page
             return False
 
+    def require_account(self) -> None:
+        """Raises AccessDenied where our token is taken for a stranger's, who sees what is public: then nothing that
+        is missing is gone."""
+        reply = self.http.get(f"{self.root}/user/current", allow=(401, 403, 404))
+        if reply.status == 401 and not lacks_scope(reply):
+            raise Refused(f"GET {self.root}/user/current: 401, the token is not valid any more", reply)
+        if reply.status == 200 and reply.data.get("type") == "anonymous":
+            raise AccessDenied(
+                f"GET {self.root}/user/current: the token is taken for a stranger's", cure="Make a new API token."
+            )
+
     # ── restrictions ─────────────────────────────────────────────────────────────────────────────────
 
     def restrictions(self, ids: Sequence[str]) -> dict[str, Described]:
@@ -252,8 +265,15 @@ def next_query(reply: Reply) -> str:
     return urlsplit(links.get("next") or "").query
 
 
+def lacks_scope(reply: Reply) -> bool:
+    """Atlassian's gateway answers 401, `scope does not match`, to a token that is valid and may not ask this."""
+    return "scope" in reply.complaint.lower()
+
+
 def one_item(error: KnowhubError) -> bool:
-    """Whether an error may be of one item's making: the API answered, and not that it was asked too much."""
+    """Whether an error may be of one item's making: the API answered, and neither refused our token nor our haste."""
     if isinstance(error, RateLimited):
         return False
+    if isinstance(error, Refused) and error.reply.status == 401:
+        return lacks_scope(error.reply)
     return not isinstance(error, Unavailable) or error.status != 0

@@ -148,13 +148,18 @@ class JiraApi:
         body = {"jql": f"id in ({_listed(ids)})", "maxResults": len(ids), "validateQuery": False, **whole}
         return _part(self._post("search", body, attempts=attempts), "issues"), {}
 
-    def existing(self, ids: Sequence[int]) -> Iterator[Row]:
-        """Rows of those issues that are still there, asked by id: Cloud's index does not come into it."""
+    def existing(self, ids: Sequence[int]) -> Iterator[Row | int]:
+        """Those issues that are still there, asked by id: Cloud's index does not come into it.
+
+        Rows, and the bare ids of those that Cloud names as errors: those it cannot show now are not gone.
+        """
         for start in range(0, len(ids), PAGE):
             some = ids[start : start + PAGE]
             if self.cloud:
                 body = {"issueIdsOrKeys": [str(id) for id in some], "fields": _ROW_FIELDS}
-                yield from _rows(self._post("issue/bulkfetch", body))
+                data = self._post("issue/bulkfetch", body)
+                yield from _rows(data)
+                yield from (int(one["id"]) for one in data.get("issueErrors") or ())
             else:
                 yield from self.page(f"id in ({_listed(some)})", size=len(some)).rows
 
@@ -165,10 +170,11 @@ class JiraApi:
         those found is not the number of those that there are, and the pages are read again.
         """
         found: dict[str, Json] = {}
+        params = {} if self.cloud or what != "comment" else {"expand": "properties"}
         for _ in range(_LISTINGS):
             found, start, total = {}, 0, 1
             while start < total:
-                data = self._get(f"issue/{id}/{what}", {"startAt": start, "maxResults": PAGE})
+                data = self._get(f"issue/{id}/{what}", {"startAt": start, "maxResults": PAGE, **params})
                 rows, total = _part(data, field), int(_part(data, "total"))
                 found.update((str(one["id"]), one) for one in rows)
                 start += len(rows) or total

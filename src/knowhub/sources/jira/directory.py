@@ -5,7 +5,7 @@
     {source}:project:{id}:level:{id} ◀ members of the security level
     {source}:project:{id}:role:{id}  ◀ actors of the role
     {source}:group:{id}              ◀ members of the group (Data Center: its name)
-    {source}:users                   ◀ everybody with an account
+    {source}:users                   ◀ everybody with an account, but no customers of portals
 
 Holders that are different for each issue (reporter, assignee, a custom field) are left out: they hold nothing here.
 """
@@ -39,7 +39,7 @@ class JiraDirectory:
             yield Person(self._user(user), str(user.get("displayName") or ""), str(user.get("emailAddress") or ""))
 
     def memberships(self) -> Iterator[Membership]:
-        yield Membership(self._named("users"), frozenset(self._user(user) for user in self._accounts()))
+        yield Membership(self._named("users"), frozenset(self._licensed()))
         for project in self.projects:
             yield from self._project(project)
         for group in sorted(self._groups | self._all_groups()):
@@ -170,6 +170,10 @@ class JiraDirectory:
             found = self.api.listed(path, params, size=_MANY)
             self._users = [user for user in found if user.get("active", True)]
         return self._users
+
+    def _licensed(self) -> Iterator[Principal]:
+        """Cloud lists with them the customers of portals, who can open no issue in Jira."""
+        return (self._user(user) for user in self._accounts() if user.get("accountType") != "customer")
 
     def _one(self, user: Json, name: str) -> frozenset[Principal]:
         """A person as the API gives them, or by what Data Center calls them: a user's name or key."""

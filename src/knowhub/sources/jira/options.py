@@ -29,4 +29,4 @@ class JiraOptions(ApiOptions):
 
     def choices(self) -> str:
         """Changes when what is stored of an issue that did not change would be different."""
-        return digest(1, self.readers, self.worklogs, self.history, self.attachments, self.max_attachment_bytes)
+        return digest(2, self.readers, self.worklogs, self.history, self.attachments, self.max_attachment_bytes)

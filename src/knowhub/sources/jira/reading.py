@@ -265,6 +265,7 @@ class Reading:
         return counted - sum(place in chosen for place in self._place.values())
 
     def _census(self, listed: set[int]) -> Iterator[Fetched]:
+        self._api.me()  # as a stranger, we should take what is not public for gone
         for some in _chunks(self._chosen()):
             yield from self._readable(some, lambda ids: self._list_ids(ids, listed))
         chosen = set(self._chosen())
@@ -290,7 +291,11 @@ class Reading:
         lacking = [id for id, place in self._place.items() if place in chosen and id not in listed]
         listed.update(id for id in lacking if id in self._met)
         lacking = sorted(id for id in lacking if id not in self._met)
-        rows = [row for row in self._api.existing(lacking) if row.updated >= self._floor]
+        existing = list(self._api.existing(lacking))
+        unclear = [one for one in existing if isinstance(one, int)]
+        yield from self._read(unclear)
+        listed.update(unclear)
+        rows = [one for one in existing if isinstance(one, Row) and one.updated >= self._floor]
         yield from self._take_listed(rows, listed)
 
     def _results(self, *, census: bool) -> Iterator[Fetched]:

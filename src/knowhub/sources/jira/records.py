@@ -67,10 +67,12 @@ class Records:
         yield from self._files(issue, acl)
 
     def _all(self, issue: Json, what: str, rows: str) -> list[Json]:
-        """All of an issue's comments or worklogs: what stands in the issue may be a first page only."""
+        """All of an issue's comments or worklogs: what stands in the issue may be a first page only, and on Data
+        Center only the listing tells which comments are internal."""
         there = issue["fields"].get(what) or {}
         shown = list(there.get(rows) or ())
-        if int(there.get("total") or 0) > len(shown):
+        hidden = what == "comment" and shown and not self.api.cloud and _is_of_a_desk(issue)
+        if hidden or int(there.get("total") or 0) > len(shown):
             return self.api.rest_of(int(issue["id"]), what, rows)
         return shown
 
@@ -160,7 +162,7 @@ class Records:
     def _layers(self, issue: Json, remark: Json) -> tuple[frozenset[Principal], ...]:
         project = str(issue["fields"]["project"]["id"])
         principal = f"{self.source}:project:{project}"
-        layers = [] if remark.get("jsdPublic", True) else [frozenset((Principal(f"{principal}:agents"),))]
+        layers = [frozenset((Principal(f"{principal}:agents"),))] if _is_internal(remark) else []
         if visibility := remark.get("visibility"):
             layers.append(self._visibility(project, principal, visibility))
         return tuple(layers)
@@ -211,7 +213,19 @@ class Records:
 
 
 def _is_apart(remark: Json) -> bool:
-    return bool(remark.get("visibility")) or not remark.get("jsdPublic", True)
+    return bool(remark.get("visibility")) or _is_internal(remark)
+
+
+def _is_internal(remark: Json) -> bool:
+    """Cloud says `jsdPublic`, Data Center a property: https://github.com/pycontribs/jira/issues/1011"""
+    told = (one.get("value") for one in remark.get("properties") or () if one.get("key") == "sd.public.comment")
+    marks = [one.get("internal") if isinstance(one, Mapping) else one for one in told]
+    return not remark.get("jsdPublic", True) or any(mark not in (None, False, "false") for mark in marks)
+
+
+def _is_of_a_desk(issue: Json) -> bool:
+    """Where the project's type is not told it may be one."""
+    return bool(issue["fields"]["project"].get("projectTypeKey", "service_desk") == "service_desk")
 
 
 def _roles_of(project: str, restricted: Any) -> frozenset[Principal]:
