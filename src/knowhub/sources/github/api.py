@@ -58,7 +58,8 @@ class Api:
         )
         self.stranger = Http(options.base_url, clock=clock, pace=pace, limit_of=limit_of, headers=API_VERSION)
         """Asks as somebody who is not signed in."""
-        self._shows_strangers = True if options.base_url == GITHUB_COM or self.anonymous else None
+        self._shows_strangers = options.base_url == GITHUB_COM or self.anonymous
+        self._hidden: set[str] = set()
         self._skew = timedelta(0)
         self.sizes: dict[str, int] = {}
         """How large a page of a list may be where 100 was too much."""
@@ -92,12 +93,13 @@ class Api:
 
     def shows_strangers(self, public: str) -> bool:
         """Whether those who are not signed in see a public repository: in an Enterprise Server's private mode they
-        do not (https://docs.github.com/en/enterprise-server/admin/configuration). Asked once."""
-        if self._shows_strangers is None:
+        do not (https://docs.github.com/en/enterprise-server/admin/configuration). Asked until one is
+        shown."""
+        if not self._shows_strangers and public not in self._hidden:
             try:
                 self._shows_strangers = bool(self.stranger.get(public).data)
             except (Missing, Refused, Rejected):
-                self._shows_strangers = False
+                self._hidden.add(public)  # one that is blocked says nothing of the others
         return self._shows_strangers
 
     def list(self, path: str, params: Mapping[str, Any] | None = None) -> list[Json]:
