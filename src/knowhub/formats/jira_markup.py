@@ -246,7 +246,7 @@ class _Writer:
         """Emphasis, then everything that was set aside."""
         text = _FORCED.sub(lambda found: _emphasised(found[2], _FORCED_MARKS[found[1]]), text)
         for pattern, mark in _PHRASES:
-            text = pattern.sub(lambda found, mark=mark: _emphasised(found[1] or "", mark), text)  # type: ignore[misc]
+            text = pattern.sub(lambda found, mark=mark: _emphasised(found[1] or "", mark), text)  # type: ignore[misc]  # mypy reads no defaults of lambdas
         return self._restored(text)
 
 
@@ -274,7 +274,7 @@ def _is_address(target: str) -> bool:
 
 def _is_item(line: str) -> bool:
     found = _ITEM.match(line)
-    return bool(found) and not (set(found[1]) == {"-"} and len(found[1]) > 2)  # type: ignore[index]
+    return bool(found) and not (set(found[1]) == {"-"} and len(found[1]) > 2)  # type: ignore[index]  # found is not None where bool(found)
 
 
 def _starts_block(line: str) -> bool:

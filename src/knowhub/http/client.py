@@ -87,7 +87,6 @@ class Http:
         self._timeout_s = timeout_s
         self._attempts = attempts
         self._patience_s = patience_s
-        self.requests = 0
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -221,7 +220,6 @@ class Http:
         """One try. Raises Unavailable where there is no whole answer, Undecodable for a 2xx that is no JSON."""
         import httpx2
 
-        self.requests += 1
         try:
             response = self._client.send(request, stream=True)
             try:

@@ -93,8 +93,7 @@ class Api:
 
     def shows_strangers(self, public: str) -> bool:
         """Whether those who are not signed in see a public repository: in an Enterprise Server's private mode they
-        do not (https://docs.github.com/en/enterprise-server/admin/configuration). Asked until one is
-        shown."""
+        do not (https://docs.github.com/en/enterprise-server/admin/configuration). Asked until one is shown."""
         if not self._shows_strangers and public not in self._hidden:
             try:
                 self._shows_strangers = bool(self.stranger.get(public).data)

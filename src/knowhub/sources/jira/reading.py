@@ -144,6 +144,7 @@ class Reading:
             groups[max(self._floor, int(self._state["done"].get(id, 0) - overlap), 0)].append(id)
         for at, ids in sorted(groups.items()):
             for some in _chunks([id for id in sorted(ids) if id not in self._gaps]):
+                # Bound now, because `at` goes on; mypy reads no defaults of lambdas.
                 yield from self._readable(some, lambda ids, at=at: self._listing(ids, Watermark.start("updated", at)))  # type: ignore[misc]
 
     def _resumed(self, ids: list[str]) -> Iterator[Fetched]:

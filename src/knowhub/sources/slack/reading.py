@@ -221,13 +221,10 @@ class ChannelReading:
 
     def _orphans(self) -> Iterator[Fetched]:
         """Replies that the channel shows of threads whose parents never came, because a plan hides them."""
+        still_held = {item for held in self._held_days.values() for item in held if item not in self.state.missing}
         for root, sent in self._expected.items():
-            if self.recorder.item(root) not in self._seen and self.recorder.item(root) not in self._still_held():
+            if self.recorder.item(root) not in self._seen and self.recorder.item(root) not in still_held:
                 yield from self._thread_read(root, {}, sent)
-
-    def _still_held(self) -> set[ItemId]:
-        """What the hub has and this sync found no reason to doubt."""
-        return {item for held in self._held_days.values() for item in held if item not in self.state.missing}
 
     def _replies(self, ts: str, listed: Json | None, sent: dict[str, Json] | None = None) -> Iterator[Fetched]:
         """`sent` is what the channel showed of a thread whose parent was not listed: all there is, if that is gone."""

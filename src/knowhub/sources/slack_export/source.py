@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from knowhub.connecting.selection import EXCLUDED, Selection
 from knowhub.core.errors import KnowhubError, NotFound, UnreadableContent
 from knowhub.core.ports import Known
 from knowhub.core.types import (
@@ -80,6 +80,7 @@ class SlackExportSource:
         self.name = name
         self._options = options
         self._acl = Acl.of(*options.readers)
+        self._selection = Selection(options.include, options.exclude)
 
     def check(self) -> list[str]:
         options, found = self._options, []
@@ -235,8 +236,7 @@ class SlackExportSource:
             return "" if self._options.include_dms else "direct message"
         if channel.kind == "canvas":
             return "comments on a canvas"
-        chosen = not self._options.include or _matches(channel, self._options.include)
-        return "" if chosen and not _matches(channel, self._options.exclude) else "excluded by configuration"
+        return "" if self._selection.takes(channel.name, channel.id) else EXCLUDED
 
     def _record(self, channel: Channel, conversation: Conversation, names: Mapping[str, str]) -> RawRecord:
         mentioned = sorted({name for message in conversation.messages for name in message.mentions})
@@ -304,8 +304,3 @@ def _compared(record: RawRecord, known: Known, *, partial: bool) -> RawRecord | 
     if partial and count.isdigit() and int(count) > record.parts:
         return Unchanged(record.container, record.item, before.version)
     return record
-
-
-def _matches(channel: Channel, patterns: Sequence[str]) -> bool:
-    names = (channel.name.lower(), channel.id.lower())
-    return any(fnmatchcase(name, pattern.lower().removeprefix("#")) for name in names for pattern in patterns)
