@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PEERS := bench/.venv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check format torture bench peers constraints clean
+.PHONY: help demo install test check format torture bench peers constraints page pictures clean
 
 help: ## list what can be typed
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,8 +56,14 @@ $(PEERS)/.installed: bench/requirements.txt
 bench: $(VENV)/.installed-dev $(PEERS)/.installed ## measure against peers, all in one run
 	@$(BIN)/python -m bench --peer-python $(PEERS)/bin/python
 
+page: ## build the web page from web/ (needs node; the result is committed)
+	@cd web && npm ci --silent && npx svelte-check --tsconfig ./tsconfig.json --fail-on-warnings && npx vite build
+
+pictures: $(VENV)/.installed-dev ## take the pictures in docs/page.md of a hub that serves the demo on port 8765
+	@$(BIN)/python web/screenshots.py http://127.0.0.1:8765
+
 constraints: ## pin what is installed now (after an upgrade)
 	@$(BIN)/python -m pip freeze --exclude-editable | sed 's/ @ .*//' | LC_ALL=C sort -f > constraints.txt
 
 clean: ## remove environments, caches and the demo's data
-	@rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache examples/demo/.knowhub
+	@rm -rf $(VENV) $(PEERS) web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache examples/demo/.knowhub

@@ -6,12 +6,13 @@ Source ──▶ Lake ──▶ Parser + chunking ──▶ Lake ──▶ Embed
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from knowhub.core.types import (
+    AnswerEvent,
     ChunkedDocument,
     ContainerId,
     Cursor,
@@ -25,6 +26,7 @@ from knowhub.core.types import (
     ModelId,
     ObjectKey,
     Person,
+    Principal,
     RawRecord,
     SearchMode,
     SourceName,
@@ -80,6 +82,7 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
 class Directory(Protocol):
     """Who holds a source's principals. A source with permissions of its own implements it beside `Source`."""
 
@@ -377,6 +380,10 @@ class ItemLedger(Protocol):
 
     def stored(self, source: SourceName) -> Iterator[StoredItem]: ...
 
+    def get(self, source: SourceName, items: Sequence[ItemId]) -> list[StoredItem]:
+        """Those of `items` that are known, in any order."""
+        ...
+
     def find(self, name: str) -> list[StoredItem]:
         """Items whose document id, location or title is `name` (then: ends with it); deleted ones last."""
         ...
@@ -416,6 +423,12 @@ class Reports(Protocol):
     """What a person is shown, and the history of runs."""
 
     def coverage(self, source: SourceName) -> list[ContainerCoverage]: ...
+
+    def container_names(self, source: SourceName) -> Mapping[ContainerId, str]: ...
+
+    def read_at(self, source: SourceName) -> datetime | None:
+        """When the source was last read to its end; None: never."""
+        ...
 
     def problems(self, source: SourceName, limit: int) -> list[StoredItem]:
         """Failed items, newest first."""
@@ -495,7 +508,10 @@ class Index(Protocol):
         ...
 
     def search(self, query: SearchQuery, *, viewer: Viewer) -> list[Hit]:
-        """The best `top_k` chunks that `viewer` may read, best first, near-duplicates folded into one."""
+        """The best `top_k` chunks that `viewer` may read, best first, near-duplicates folded into one.
+
+        The same to the last digit whatever else is stored that they may not read.
+        """
         ...
 
     def read(self, document: DocumentId, *, viewer: Viewer) -> list[Hit]:
@@ -506,9 +522,227 @@ class Index(Protocol):
         """Document ids to the sequence they were indexed at: what verification compares with the ledger."""
         ...
 
+    def counts(self, *, viewer: Viewer) -> Mapping[SourceName, int]:
+        """How many documents of each source `viewer` may read; sources with none are absent."""
+        ...
+
+    def version(self, *, viewer: Viewer) -> str:
+        """Opaque; changes whenever what `viewer` can find does, and not with what they may not read."""
+        ...
+
     def maintain(self, *, purge: bool) -> None:
         """Bring indices up to date and compact. `purge` also destroys all earlier versions of the data."""
         ...
+
+
+# ── ask ──────────────────────────────────────────────────────────────────────────────────────────────
+
+Neighbours = Callable[[Hit], Sequence[Hit]]
+"""A hit to all chunks of its document that the same viewer may read, in order."""
+
+
+class Answerer(Protocol):
+    """Hits to an answer that stands in them."""
+
+    def stream(
+        self, question: str, hits: Sequence[Hit], *, neighbours: Neighbours
+    ) -> Generator[AnswerEvent, None, None]:
+        """Events that end with one `Done`. Closing it stops the work. Only hits and neighbours are cited."""
+        ...
+
+
+class Reranker(Protocol):
+    """A second, more careful look at a few passages."""
+
+    def scores(self, question: str, passages: Sequence[str]) -> Sequence[float]:
+        """One a passage, higher is better, comparable within this call. Raises TransientError or PermanentError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A piece of what a language model writes. `restart`: what it said before is void (a retry in mid-stream)."""
+
+    text: str
+    restart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The last thing that a language model yields: tokens of this call."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+class LanguageModel(Protocol):
+    """Text to text. What it writes is believed only where it is verified."""
+
+    def write(self, instructions: str, message: str, *, max_tokens: int) -> Generator[Said | Usage, None, None]:
+        """Raises TransientError or PermanentError, also in mid-stream. Closing it ends the call."""
+        ...
+
+
+# ── access ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryState:
+    """How much of a source's directory is stored, since when, and why the last attempt failed ("": it did not)."""
+
+    source: SourceName
+    people: int
+    memberships: int
+    read_at: datetime | None
+    tried_at: datetime
+    error: str = ""
+
+
+class DirectoryLedger(Protocol):
+    """Who holds which principals, by source. All methods are one transaction each."""
+
+    def replace(
+        self, source: SourceName, people: Sequence[Person], memberships: Sequence[Membership], at: datetime
+    ) -> None:
+        """All of a source's directory for all that was stored of it."""
+        ...
+
+    def note_failure(self, source: SourceName, error: str, at: datetime) -> None:
+        """What is stored stays, and grows old."""
+        ...
+
+    def states(self) -> list[DirectoryState]: ...
+
+    def accounts(self, email: str) -> list[Principal]:
+        """Persons whom a source knows under this address, whatever its case."""
+        ...
+
+    def held_by(self, principals: Collection[Principal], *, sources: Collection[SourceName]) -> frozenset[Principal]:
+        """`principals` and all that they hold through memberships of these sources, however deep."""
+        ...
+
+    def members(self, principal: Principal) -> list[Principal]:
+        """Whoever holds it directly."""
+        ...
+
+    def forget(self, source: SourceName) -> None: ...
+
+
+Scope = Literal["read", "admin"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """An API key without its secret: `digest` is the SHA-256 of it. It acts as `email`, or holds just `principals`."""
+
+    id: str
+    name: str
+    digest: str
+    scopes: frozenset[Scope]
+    email: str
+    principals: tuple[Principal, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    used_at: datetime | None = None
+
+
+class KeyLedger(Protocol):
+    """API keys."""
+
+    def add(self, key: StoredKey) -> None: ...
+
+    def get(self, id: str) -> StoredKey | None: ...
+
+    def all(self) -> list[StoredKey]: ...
+
+    def used(self, id: str, at: datetime) -> None: ...
+
+    def revoke(self, id: str) -> bool:
+        """Whether there was one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A browser that signed in through OIDC. `digest` is the SHA-256 of its cookie."""
+
+    digest: str
+    email: str
+    groups: tuple[str, ...]
+    expires_at: datetime
+
+
+class LoginLedger(Protocol):
+    """Browsers' sessions."""
+
+    def put(self, login: Login) -> None: ...
+
+    def get(self, digest: str) -> Login | None: ...
+
+    def delete(self, digest: str) -> None: ...
+
+    def sweep(self, at: datetime) -> None:
+        """Remove what has expired by then."""
+        ...
+
+
+AuditAction = Literal["search", "ask", "read", "export"]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who was shown which documents, by which way. No texts."""
+
+    at: datetime
+    viewer: str
+    action: AuditAction
+    surface: str
+    documents: tuple[DocumentId, ...]
+
+
+class AuditLedger(Protocol):
+    """What was read by whom."""
+
+    def record(self, entry: AuditEntry) -> None: ...
+
+    def entries(
+        self, *, viewer: str = "", document: str = "", since: datetime | None = None, limit: int = 100
+    ) -> list[AuditEntry]:
+        """Newest first."""
+        ...
+
+    def sweep(self, before: datetime) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AskedQuestion:
+    """A question as it was answered. `useful` and `reason` are what its asker said of the answer, if anything."""
+
+    id: str
+    at: datetime
+    viewer: str
+    question: str
+    found: bool
+    documents: tuple[DocumentId, ...]
+    quote: str = ""
+    useful: bool | None = None
+    reason: str = ""
+
+
+class QuestionLedger(Protocol):
+    """Questions, for those who write what is missing."""
+
+    def record(self, asked: AskedQuestion) -> None: ...
+
+    def judge(self, id: str, viewer: str, *, useful: bool, reason: str) -> AskedQuestion | None:
+        """Write feedback to a question that this viewer asked; None where there is none."""
+        ...
+
+    def unanswered(self, since: datetime) -> list[AskedQuestion]:
+        """Not found, or found and not useful; newest first."""
+        ...
+
+    def sweep(self, before: datetime) -> None: ...
 
 
 class Progress(Protocol):

@@ -373,7 +373,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A place where a quote stands: `quote == document.text[start:end]`."""
+    """A place where a quote stands: `quote == document.text[start:end]`. `score` is that of its hit."""
 
     number: int
     document: DocumentId
@@ -385,13 +385,47 @@ class Citation:
     source: SourceName
     author: str = ""
     time: datetime | None = None
+    kind: DocumentKind = "text"
+    score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An earlier question of the same conversation with its answer."""
+
+    question: str
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A sentence of a generated answer. `citations` are the numbers of those it was found in.
+
+    `doubt` says what of it was found in none, "" where all was; it is shown in doubt only where that is configured.
+    """
+
+    text: str
+    citations: tuple[int, ...]
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """A source in the footer of an answer: when it was last read to its end, and why not since ("": it was)."""
+
+    source: SourceName
+    read_at: datetime | None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the hub found. `found` False: no quote reached the threshold, and `nearest` names what came close.
+    """What the hub found. `found` False: nothing reached the threshold, and `nearest` names what came close.
 
-    `citations` are in order of preference; where two contradict, the newer leads and `conflict` says so.
+    `text` is what a person reads: Markdown whose marks `[1]` are numbers of `citations`. `claims` are its sentences
+    where a language model wrote it, none where it is made of quotes. `citations` are in order of preference; where two
+    contradict, the newer leads and `conflict` says so. `searched` is the question as it was searched for, where a
+    conversation completed it. `notice` is what a reader must know of how it came about, `id` what feedback names.
     """
 
     question: str
@@ -401,3 +435,48 @@ class Answer:
     conflict: str = ""
     confidence: float = 0.0
     elsewhere: tuple[Citation, ...] = field(default=())
+    text: str = ""
+    claims: tuple[Claim, ...] = ()
+    searched: str = ""
+    notice: str = ""
+    sources: tuple[SourceState, ...] = ()
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is being done for an answer now."""
+
+    stage: Literal["rewriting", "searching", "answering"]
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """What the answer may cite, before its first word."""
+
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """The next stretch of the answer's text; nothing that has not been verified."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """All text until now is void: it comes again, or something else does."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The end. The deltas since the last reset are `answer.text`."""
+
+    answer: Answer
+
+
+AnswerEvent = Status | Retrieved | Delta | Reset | Done
+"""An answer in the making: any number of others, then exactly one `Done`."""
