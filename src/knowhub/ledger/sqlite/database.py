@@ -11,7 +11,7 @@ from typing import Any
 
 from knowhub.core.errors import AccessDenied, CorruptObject, KnowhubError, TransientError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LOST = 2
 """`batches.dead` of a dead letter whose object cannot be read; of all others it is 1."""
 _BUSY_TIMEOUT_MS = 30_000
@@ -51,21 +51,77 @@ CREATE TABLE IF NOT EXISTS leases (
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
+# NOCASE folds ASCII only: a look-alike such as the Kelvin sign makes no address equal to somebody else's.
+_SCHEMA_2 = """
+CREATE TABLE IF NOT EXISTS directories (
+    source TEXT PRIMARY KEY, people INTEGER NOT NULL DEFAULT 0, memberships INTEGER NOT NULL DEFAULT 0,
+    read_at TEXT, tried_at TEXT NOT NULL, error TEXT NOT NULL DEFAULT '', revision INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS people (
+    source TEXT NOT NULL, principal TEXT NOT NULL CHECK (instr(principal, source || ':') = 1), name TEXT NOT NULL,
+    email TEXT NOT NULL COLLATE NOCASE, PRIMARY KEY (source, principal)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS people_by_email ON people (email) WHERE email <> '';
+CREATE TABLE IF NOT EXISTS memberships (
+    source TEXT NOT NULL, principal TEXT NOT NULL CHECK (instr(principal, source || ':') = 1),
+    member TEXT NOT NULL CHECK (member = 'anyone' OR instr(member, source || ':') = 1),
+    PRIMARY KEY (member, principal)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS memberships_by_principal ON memberships (source, principal);
+CREATE TABLE IF NOT EXISTS api_keys (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL, scopes TEXT NOT NULL, email TEXT NOT NULL,
+    principals TEXT NOT NULL, created_at TEXT NOT NULL, expires_at TEXT, used_at TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS logins (
+    digest TEXT PRIMARY KEY, email TEXT NOT NULL, groups TEXT NOT NULL, expires_at TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS audit (
+    id INTEGER PRIMARY KEY, at TEXT NOT NULL, viewer TEXT NOT NULL, action TEXT NOT NULL, surface TEXT NOT NULL,
+    documents TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS audit_by_time ON audit (at);
+CREATE INDEX IF NOT EXISTS audit_by_viewer ON audit (viewer, at);
+CREATE TABLE IF NOT EXISTS audit_documents (
+    document TEXT NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (document, entry)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS questions (
+    id TEXT PRIMARY KEY, at TEXT NOT NULL, viewer TEXT NOT NULL, question TEXT NOT NULL, found INTEGER NOT NULL,
+    documents TEXT NOT NULL, quote TEXT NOT NULL, useful INTEGER, reason TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS questions_by_time ON questions (at);
+"""
+
 
 class Database:
-    """A lazily opened connection that threads share. Every write is one immediate transaction."""
+    """Connections to one file, opened as they are needed: readers do not wait, neither for writers nor in line.
+
+    Every write is one immediate transaction; threads of this process take turns with them.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
+        self._turn = threading.RLock()
+        self._pool = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._generation = 0
+        self._mine = threading.local()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Commits at the end, rolls back on any error."""
-        with self._lock, self._translated():
-            connection = self._opened()
-            connection.execute("BEGIN IMMEDIATE")
+        with self._turn, self._within("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """One state of the ledger for several reads; only temporary tables may be written."""
+        with self._within("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def _within(self, begin: str) -> Iterator[sqlite3.Connection]:
+        with self._translated(), self._connected() as connection:
+            connection.execute(begin)
             try:
                 yield connection
                 # Inside: a commit that finds the disk full leaves its transaction open.
@@ -75,8 +131,8 @@ class Database:
                 raise
 
     def rows(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
-        with self._lock, self._translated():
-            return self._opened().execute(sql, parameters).fetchall()
+        with self._translated(), self._connected() as connection:
+            return connection.execute(sql, parameters).fetchall()
 
     def fact(self, name: str) -> str | None:
         """A named value that belongs to the hub as a whole."""
@@ -92,15 +148,37 @@ class Database:
         self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        """What is in use closes when it is given back."""
+        with self._pool:
+            self._generation += 1
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
 
-    def _opened(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = self._open()
-        return self._connection
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """This thread's connection while it has one, else one that nobody uses."""
+        mine: sqlite3.Connection | None = getattr(self._mine, "connection", None)
+        if mine is not None:
+            yield mine
+            return
+        with self._pool:
+            generation = self._generation
+            connection = self._idle.pop() if self._idle else None
+        connection = connection or self._open()
+        self._mine.connection = connection
+        try:
+            yield connection
+        finally:
+            self._mine.connection = None
+            self._give_back(connection, generation)
+
+    def _give_back(self, connection: sqlite3.Connection, generation: int) -> None:
+        with self._pool:
+            if generation == self._generation:
+                self._idle.append(connection)
+                return
+        connection.close()
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +203,10 @@ class Database:
                 f"the ledger {self.path} was written by a newer knowhub (schema {found})", cure="Upgrade knowhub."
             )
         if found < SCHEMA_VERSION:
-            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            # Each part only adds what is missing: an older ledger is upgraded in place, by whoever opens it first.
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {_SCHEMA} {_SCHEMA_2} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

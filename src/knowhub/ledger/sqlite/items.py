@@ -8,13 +8,21 @@ from datetime import datetime
 from typing import Any
 
 from knowhub.core.ports import FORGOTTEN, OpenBatch, StoredBatch, StoredItem
-from knowhub.core.types import ContainerId, ItemId, ObjectKey, SourceName
+from knowhub.core.types import ContainerId, ItemId, ObjectKey, SourceName, document_id
 from knowhub.ledger.sqlite.database import Database
 
 COLUMNS = (
     "source, item, container, location, version, parts, sequence, state, reason, title, deleted, indexed,"
     " indexed_sequence"
 )
+
+_PAGE = 500
+"""Parameters of one query."""
+
+_UNQUOTE = (
+    "UPDATE questions SET quote = '' WHERE quote <> '' AND EXISTS (SELECT 1 FROM json_each(documents) WHERE value {} ?)"
+)
+"""What was quoted of a document when somebody asked is kept no longer than the document."""
 
 
 class SqliteItemLedger:
@@ -24,6 +32,18 @@ class SqliteItemLedger:
     def stored(self, source: SourceName) -> Iterator[StoredItem]:
         rows = self._database.rows(f"SELECT {COLUMNS} FROM items WHERE source = ? ORDER BY item", (source,))
         return (stored_item(row) for row in rows)
+
+    def get(self, source: SourceName, items: Sequence[ItemId]) -> list[StoredItem]:
+        wanted = list(items)
+        pages = (wanted[at : at + _PAGE] for at in range(0, len(wanted), _PAGE))
+        return [
+            stored_item(row)
+            for page in pages
+            for row in self._database.rows(
+                f"SELECT {COLUMNS} FROM items WHERE source = ? AND item IN ({', '.join('?' * len(page))})",
+                (source, *page),
+            )
+        ]
 
     def find(self, name: str) -> list[StoredItem]:
         exact = (
@@ -72,12 +92,14 @@ class SqliteItemLedger:
                 " WHERE source = ? AND item = ?",
                 [(FORGOTTEN, source, item) for item in items],
             )
+            connection.executemany(_UNQUOTE.format("="), [(document_id(source, item),) for item in items])
         self._database.overwrite_deleted()
 
     def forget_source(self, source: SourceName) -> None:
         with self._database.transaction() as connection:
-            for table in ("items", "containers", "batches", "runs"):
+            for table in ("items", "containers", "batches", "runs", "people", "memberships", "directories"):
                 connection.execute(f"DELETE FROM {table} WHERE source = ?", (source,))
+            connection.execute(_UNQUOTE.format("GLOB"), (f"{source}:*",))
             connection.execute("UPDATE sources SET cursor = NULL, revision = revision + 1 WHERE source = ?", (source,))
         self._database.overwrite_deleted()
 

@@ -36,6 +36,14 @@ class SqliteReports:
             for container in sorted(known.keys() | counts.keys())
         ]
 
+    def container_names(self, source: SourceName) -> dict[ContainerId, str]:
+        rows = self._database.rows("SELECT container, name FROM containers WHERE source = ?", (source,))
+        return {ContainerId(container): name for container, name in rows}
+
+    def read_at(self, source: SourceName) -> datetime | None:
+        ((at,),) = self._database.rows("SELECT max(seen_at) FROM containers WHERE source = ?", (source,))
+        return datetime.fromisoformat(at) if at else None
+
     @staticmethod
     def _row(
         container: ContainerId,
