@@ -96,6 +96,12 @@ class MemoryIndex:
     def contents(self, source: SourceName) -> Mapping[DocumentId, int]:
         return {id: entry.chunked.sequence for id, entry in self.entries.items() if entry.chunked.source == source}
 
+    def counts(self, *, viewer: Viewer) -> Mapping[SourceName, int]:
+        return Counter(source for source, _ in {(owner.source, owner.id) for owner, _, _ in self._chunks(viewer)})
+
+    def version(self, *, viewer: Viewer) -> str:
+        return str(hash(frozenset((owner.version, chunk) for owner, chunk, _ in self._chunks(viewer))))
+
     def maintain(self, *, purge: bool) -> None:
         self.maintained += 1
 

@@ -1,110 +1,46 @@
-"""What every Index does, whatever stores it. An adapter's test class inherits `IndexContract` and says how to open one.
-
-Vectors are bags of hashed words, so that texts that share words are near one another without a model.
-"""
+"""What every Index does, whatever stores it. A test class inherits `IndexContract` and says how to open one."""
 
 from __future__ import annotations
 
 import random
 import threading
-import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from knowhub.core.errors import ModelChanged
-from knowhub.core.ports import Index, IndexEntry, SearchQuery
+from knowhub.core.ports import Index
 from knowhub.core.types import (
     Acl,
-    Chunk,
-    ChunkedDocument,
-    ChunkId,
     ContainerId,
-    Document,
     DocumentId,
-    Filters,
-    Hit,
     ModelId,
-    Principal,
     SearchMode,
     SourceName,
-    Viewer,
 )
-
-DIMENSIONS = 32
-MODEL = ModelId("bag-of-words@1")
-NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-EVERYBODY = Acl.of("everybody")
-MODES: tuple[SearchMode, ...] = ("lexical", "vector", "hybrid")
-
-slow_build = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-def viewer(*principals: str) -> Viewer:
-    return Viewer("someone", frozenset(Principal(name) for name in principals))
-
-
-ANYBODY = viewer("everybody")
-
-
-def vector_of(text: str) -> NDArray[np.float32]:
-    total = np.zeros(DIMENSIONS, np.float32)
-    for word in text.lower().split():
-        total += np.random.default_rng(zlib.crc32(word.encode())).standard_normal(DIMENSIONS, np.float32)
-    length = float(np.linalg.norm(total))
-    return total / np.float32(length) if length else total
+from tests.contracts.index_entries import (
+    ANYBODY,
+    EVERYBODY,
+    MODEL,
+    MODES,
+    NOW,
+    documents,
+    entry,
+    query,
+    removal,
+    slow_build,
+    vector_of,
+)
+from tests.contracts.index_secrecy import SecrecyContract
 
 
-def document(name: str, **fields: Any) -> Document:
-    source, _, _ = name.partition(":")
-    given = Document(
-        id=DocumentId(name),
-        source=SourceName(source),
-        container=ContainerId("general"),
-        kind="markdown",
-        title=f"Title of {name}",
-        text="",
-        url=f"https://wiki.example/{name}",
-        acl=EVERYBODY,
-        version="1",
-        sequence=1,
-    )
-    return replace(given, **fields)
-
-
-def entry(name: str, *texts: str, chunk: dict[str, Any] | None = None, **fields: Any) -> IndexEntry:
-    """A document of these chunks; `fields` are the document's, `chunk` goes to each chunk."""
-    holder = document(name, **fields)
-    chunks = tuple(
-        Chunk(ChunkId(f"{name}#{i}"), holder.id, i, text, i * 1000, i * 1000 + len(text), **(chunk or {}))
-        for i, text in enumerate(texts)
-    )
-    vectors = np.stack([vector_of(c.embedded_text) for c in chunks]) if chunks else np.zeros((0, DIMENSIONS), "f4")
-    return IndexEntry(ChunkedDocument(holder.id, holder.source, holder.sequence, holder, chunks), vectors)
-
-
-def removal(name: str, sequence: int = 2) -> IndexEntry:
-    source = SourceName(name.partition(":")[0])
-    return IndexEntry(ChunkedDocument(DocumentId(name), source, sequence, None), np.zeros((0, DIMENSIONS), np.float32))
-
-
-def query(text: str, mode: SearchMode = "hybrid", top_k: int = 10, **filters: Any) -> SearchQuery:
-    return SearchQuery(text, None if mode == "lexical" else vector_of(text), mode, top_k, NOW, Filters(**filters))
-
-
-def documents(hits: Iterable[Hit]) -> list[str]:
-    return [hit.chunk.document for hit in hits]
-
-
-class IndexContract:
+class IndexContract(SecrecyContract):
     """Inherit and implement `open`."""
 
     def open(self, folder: Path, model: ModelId = MODEL) -> Index:
@@ -254,49 +190,6 @@ class IndexContract:
         assert not failures
         assert seen <= {tuple(sorted(texts)) for texts in versions}
 
-    # ── permissions ──────────────────────────────────────────────────────────────────────────────────
-
-    @slow_build
-    @given(data=st.data())
-    def test_a_viewer_finds_what_the_acl_admits_and_nothing_else(
-        self, fresh: Callable[[], Index], data: st.DataObject
-    ) -> None:
-        people = ["ana", "bo", "it's", 'a"b', "日本", "group:staff"]
-        layer = st.frozensets(st.sampled_from(people).map(Principal), max_size=4)
-        acls = data.draw(st.lists(st.lists(layer, max_size=3).map(lambda ls: Acl(tuple(ls))), min_size=1, max_size=25))
-        index = fresh()
-        index.replace([entry(f"wiki:{i}", f"salary of person number{i}", acl=acl) for i, acl in enumerate(acls)])
-        index.maintain(purge=False)
-        late = [entry(f"wiki:late{i}", f"salary of late number{i}", acl=acl) for i, acl in enumerate(acls[:3])]
-        index.replace(late)
-        for _ in range(4):
-            who = Viewer("x", data.draw(st.frozensets(st.sampled_from(people).map(Principal), max_size=4)))
-            expected = {f"wiki:{i}" for i, acl in enumerate(acls) if acl.admits(who)}
-            expected |= {f"wiki:late{i}" for i, acl in enumerate(acls[:3]) if acl.admits(who)}
-            for mode in MODES:
-                assert set(documents(index.search(query("salary", mode, top_k=99), viewer=who))) == expected
-            assert {n for n in [f"wiki:{i}" for i in range(len(acls))] if index.read(DocumentId(n), viewer=who)} == {
-                name for name in expected if "late" not in name
-            }
-
-    @pytest.mark.parametrize("mode", MODES)
-    def test_a_thousand_better_forbidden_chunks_do_not_hide_one_that_is_admitted(
-        self, index: Index, mode: SearchMode
-    ) -> None:
-        secrets = [f"salary salary secret {i}" for i in range(1000)]
-        index.replace(
-            [entry("wiki:secret", *secrets, acl=Acl.of("board")), entry("wiki:open", "about salary and much else")]
-        )
-        for limit in (1, 5):
-            found = index.search(query("salary secret", mode, top_k=limit), viewer=ANYBODY)
-            assert documents(found) == ["wiki:open"]
-
-    def test_a_narrowed_acl_counts_from_the_next_search_on(self, index: Index) -> None:
-        index.replace([entry("wiki:1", "alpha")])
-        index.replace([entry("wiki:1", "alpha", acl=EVERYBODY & Acl.of("board"), sequence=2)])
-        assert index.search(query("alpha"), viewer=ANYBODY) == []
-        assert documents(index.search(query("alpha"), viewer=viewer("board", "everybody"))) == ["wiki:1"]
-
     # ── the model ────────────────────────────────────────────────────────────────────────────────────
 
     def test_another_models_index_is_refused_with_the_cure(self, tmp_path: Path) -> None:
@@ -438,30 +331,30 @@ class IndexContract:
         asked = query("alpha")
         assert asked.vector is not None
         for hit in index.search(asked, viewer=ANYBODY):
-            assert hit.cosine == pytest.approx(float(vector_of(hit.chunk.embedded_text) @ asked.vector), abs=1e-5)
+            assert hit.cosine == pytest.approx(float(vector_of(hit.chunk.embedded_text) @ asked.vector), abs=5e-4)
             assert (hit.bm25 > 0) == ("alpha" in hit.chunk.text)
         lexical = index.search(query("alpha", "lexical"), viewer=ANYBODY)
         assert {hit.cosine for hit in lexical} == {None}
         assert [hit.score for hit in lexical] == [hit.bm25 for hit in lexical]
         vector = index.search(query("alpha", "vector"), viewer=ANYBODY)
-        assert [hit.score for hit in vector] == pytest.approx([hit.cosine for hit in vector], abs=1e-5)
+        assert [hit.score for hit in vector] == pytest.approx([hit.cosine for hit in vector], abs=1e-6)
 
     @pytest.mark.parametrize("mode", MODES)
     def test_scores_descend_and_ties_have_one_order(self, fresh: Callable[[], Index], mode: SearchMode) -> None:
-        entries = [
-            entry(f"wiki:{i}", f"alpha {word}") for i, word in enumerate(("one", "two", "three", "four", "five", "six"))
-        ]
-        orders = []
+        """More equals than are looked at, written in another order each time."""
+        entries = [entry(f"wiki:{i}", f"alpha word{i}") for i in range(130)]
+        entries = [replace(one, vectors=entries[0].vectors) for one in entries]
+        found = []
         for seed in range(3):
             index = fresh()
             random.Random(seed).shuffle(entries)
-            for one in entries:
-                index.replace([one])
-            hits = index.search(query("alpha", mode), viewer=ANYBODY)
+            for start in range(0, len(entries), 50):
+                index.replace(entries[start : start + 50])
+            hits = index.search(query("alpha", mode, 7), viewer=ANYBODY)
             assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
-            assert hits == index.search(query("alpha", mode), viewer=ANYBODY)
-            orders.append(documents(hits))
-        assert orders[0] == orders[1] == orders[2]
+            assert len({hit.score for hit in hits}) == 1
+            found.append(hits)
+        assert found[0] == found[1] == found[2]
 
     def test_of_equals_the_newer_comes_first(self, index: Index) -> None:
         older = entry("wiki:a", "the limit is 5", updated_at=NOW - timedelta(days=900))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -109,6 +110,13 @@ class MemoryIndex:
 
     def contents(self, source: SourceName) -> Mapping[DocumentId, int]:
         return {id: e.chunked.sequence for id, e in self.entries.items() if e.chunked.source == source}
+
+    def counts(self, *, viewer: Viewer) -> Mapping[SourceName, int]:
+        return Counter(e.chunked.source for id, e in self.entries.items() if self.read(id, viewer=viewer))
+
+    def version(self, *, viewer: Viewer) -> str:
+        read = sorted(id for id in self.entries if self.read(id, viewer=viewer))
+        return repr([(id, self.entries[id].chunked.sequence) for id in read])
 
     def maintain(self, *, purge: bool) -> None: ...
 

@@ -9,7 +9,8 @@ import pytest
 from knowhub.core.ports import Index
 from knowhub.core.types import Acl, ModelId
 from knowhub.index.lancedb import LanceIndex
-from tests.contracts.index import ANYBODY, DIMENSIONS, MODEL, IndexContract, documents, entry, query, removal
+from tests.contracts.index import IndexContract
+from tests.contracts.index_entries import ANYBODY, DIMENSIONS, MODEL, documents, entry, query, removal
 
 
 class TestLanceIndex(IndexContract):
@@ -62,6 +63,32 @@ def test_clearing_makes_room_for_another_model(index: LanceIndex, tmp_path: Path
     assert other.search(query("alpha"), viewer=ANYBODY) == []
     other.replace([entry("wiki:2", "alpha")])
     assert documents(other.search(query("alpha"), viewer=ANYBODY)) == ["wiki:2"]
+
+
+def test_an_index_written_anew_in_its_place_shows_nothing_by_what_was_known_of_the_old_one(
+    index: LanceIndex, tmp_path: Path
+) -> None:
+    index.replace([entry("wiki:1", "alpha one"), entry("wiki:2", "alpha two")])
+    assert len(index.search(query("alpha"), viewer=ANYBODY)) == 2
+    other = LanceIndex(str(tmp_path / "index"), dimensions=DIMENSIONS, model=MODEL)
+    other.clear()
+    other.replace([entry("wiki:3", "alpha secret", acl=Acl.of("board")), entry("wiki:4", "alpha four")])
+    for _ in range(2):
+        assert set(documents(index.search(query("alpha"), viewer=ANYBODY))) <= {"wiki:4"}
+    again = LanceIndex(str(tmp_path / "index"), dimensions=DIMENSIONS, model=MODEL)
+    assert documents(again.search(query("alpha"), viewer=ANYBODY)) == ["wiki:4"]
+
+
+def test_one_that_has_read_all_along_finds_what_one_that_opens_now_does(tmp_path: Path) -> None:
+    index = LanceIndex(str(tmp_path / "index"), dimensions=DIMENSIONS, model=MODEL)
+    for turn in range(25):
+        texts = [f"alpha number{turn % 3}", f"beta number{turn}", "gamma"][: turn % 4]
+        index.replace([entry(f"wiki:{turn % 7}", *texts, sequence=turn), entry(f"wiki:late{turn}", "alpha beta")])
+        if turn % 10 == 9:
+            index.maintain(purge=turn == 19)
+        asked = query(f"alpha beta number{turn - 1}", top_k=60)
+        afresh = LanceIndex(str(tmp_path / "index"), dimensions=DIMENSIONS, model=MODEL)
+        assert index.search(asked, viewer=ANYBODY) == afresh.search(asked, viewer=ANYBODY)
 
 
 def test_vectors_of_another_shape_are_refused(index: LanceIndex) -> None:

@@ -21,10 +21,6 @@ def any_of(column: str, values: Iterable[str]) -> str:
     return f"{column} IN ({','.join(quoted(value) for value in values)})"
 
 
-def admitted(ids: Iterable[int]) -> str:
-    return f"acl IN ({','.join(map(str, ids))})"
-
-
 def conditions(filters: Filters) -> list[str]:
     """One condition for each filter that is given.
 

@@ -1,32 +1,34 @@
-"""The embedded index: LanceDB keeps vectors, words and access lists in one folder or bucket.
+"""The embedded index: LanceDB keeps chunks and access lists in one folder or bucket, memory holds what is searched.
 
-    chunks   one row a chunk (`rows.schema`), indexed by words, by access list and, when it pays, by vector
+    chunks   one row a chunk (`rows.schema`)
     acls     id and text of every access list that a chunk carries, written before the chunk
 
 A search reads one version of `chunks` from beginning to end, so that a write beside it is seen whole or not at all.
+Words, vectors and access lists of that version are loaded at the first search (`held`); LanceDB answers filters and
+gives the texts of the few rows that are shown.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property, partial
-from itertools import islice
+from functools import cached_property
 from threading import RLock
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from knowhub.core.errors import ModelChanged, TransientError
 from knowhub.core.ports import IndexEntry, SearchQuery
-from knowhub.core.types import DocumentId, Filters, Hit, ModelId, SourceName, Viewer
+from knowhub.core.types import DocumentId, Filters, Hit, ModelId, Principal, SourceName, Viewer
 from knowhub.index import rows
 from knowhub.index.acls import NOBODY, KnownAcls, new_acls
-from knowhub.index.conditions import admitted, any_of, conditions, quoted
+from knowhub.index.conditions import any_of, conditions, quoted
 from knowhub.index.fusion import Matches, Ranking, fuse
+from knowhub.index.held import COLUMNS, Held, Readable
+from knowhub.index.kept import Kept
 from knowhub.index.loading import load_lancedb
-from knowhub.index.narrow import Admitted, NarrowVectors
 from knowhub.index.selection import select
 from knowhub.index.words import identifiers, terms
 
@@ -34,29 +36,22 @@ if TYPE_CHECKING:
     import lancedb
     import numpy as np
     import pyarrow as pa
-    from lancedb.query import LanceQueryBuilder, LanceVectorQueryBuilder
+    from lancedb.query import LanceQueryBuilder
     from lancedb.table import Table
     from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
-VECTOR_INDEX_ROWS = 50_000
-"""Below this, comparing with every vector is as fast as an index."""
 _DEPTH = 100
 _DEEPER = 8
-_PROBES = 20
-_REFINE = 2
-_REFINE_NARROW = 4
-_NARROW_SHARE = 0.2
-_FEW_ROWS = 5_000
 _BESIDE_SHARE = 0.02
 _FRAGMENTS = 16
-_SAMPLES = 48
-"""Vectors a partition to train an index on; LanceDB's 256 are most of a small table, held in memory at once."""
 _KEPT_VERSIONS = timedelta(hours=1)
 _AT_ONCE = timedelta(milliseconds=1)
 _ATTEMPTS = 5
+_KEPT_VIEWERS = 64
+_KEPT_FILTERS = 16
 
 
 @dataclass(frozen=True)
@@ -66,16 +61,44 @@ class _Snapshot:
     version: int
     chunks: Table
     acls: KnownAcls
-    narrow: NarrowVectors = field(default_factory=NarrowVectors)
+    hold: Callable[[Table], Held]
+    _readable: Kept[frozenset[Principal], Readable] = field(default_factory=lambda: Kept(_KEPT_VIEWERS))
+    _filtered: Kept[Filters, NDArray[np.bool_]] = field(default_factory=lambda: Kept(_KEPT_FILTERS))
+    _counted: Kept[frozenset[Principal], Mapping[SourceName, int]] = field(default_factory=lambda: Kept(_KEPT_VIEWERS))
 
     @cached_property
-    def sizes(self) -> Mapping[int, int]:
-        """Chunks by access list."""
-        import numpy as np
+    def held(self) -> Held:
+        return self.hold(self.chunks)
 
-        carried = self.chunks.search().select(["acl"]).to_arrow()["acl"].to_numpy()
-        lists, counts = np.unique(carried, return_counts=True)
-        return dict(zip(lists.tolist(), counts.tolist(), strict=True))
+    def readable(self, viewer: Viewer) -> Readable:
+        return self._readable.get(viewer.principals, lambda: self.held.readable(self.acls.admitting(viewer)))
+
+    def chosen(self, readable: Readable, filters: Filters) -> NDArray[np.bool_]:
+        """The readable rows that the filters admit."""
+        if filters == Filters():
+            return readable.rows
+        admitted = self._filtered.get(filters, lambda: self.held.places(_admitted(self.chunks, filters)))
+        return readable.rows & admitted
+
+    def counts(self, viewer: Viewer) -> Mapping[SourceName, int]:
+        def counted() -> dict[SourceName, int]:
+            total: Counter[SourceName] = Counter()
+            for identity in self.acls.admitting(viewer):
+                total.update(self._documents.get(identity, {}))
+            return dict(sorted(total.items()))
+
+        return self._counted.get(viewer.principals, counted)
+
+    @cached_property
+    def _documents(self) -> Mapping[int, Mapping[SourceName, int]]:
+        """How many documents of each source carry an access list, which all chunks of a document share."""
+        found = self.chunks.search().select(["acl", "source", "document"]).to_arrow()
+        each = found.group_by(["acl", "source", "document"]).aggregate([])
+        counted = each.group_by(["acl", "source"]).aggregate([("document", "count")])
+        documents: dict[int, dict[SourceName, int]] = {}
+        for row in counted.to_pylist():
+            documents.setdefault(row["acl"], {})[SourceName(row["source"])] = row["document_count"]
+        return documents
 
 
 class LanceIndex:
@@ -108,6 +131,7 @@ class LanceIndex:
         self._acls: Table | None = None
         self._known = KnownAcls()
         self._latest: _Snapshot | None = None
+        self._held: Held | None = None
 
     # ── the port ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -136,6 +160,12 @@ class LanceIndex:
 
         return self._reading(held, {})
 
+    def counts(self, *, viewer: Viewer) -> Mapping[SourceName, int]:
+        return self._reading(lambda snapshot: snapshot.counts(viewer), {})
+
+    def version(self, *, viewer: Viewer) -> str:
+        return self._reading(lambda snapshot: snapshot.readable(viewer).version, "")
+
     def maintain(self, *, purge: bool) -> None:
         """As the port says. Costs nothing after a few changes, which searches read beside the indices; else time in
         proportion to what was written, and with `purge` to the whole: what was deleted lies in files beside what was
@@ -158,10 +188,9 @@ class LanceIndex:
         """Whether searches would notice what was written since the indices were brought up to date."""
         indices, count = chunks.list_indices(), chunks.count_rows()
         beside = max((index.num_unindexed_rows or 0 for index in indices), default=count)
-        lacks_vectors = count >= VECTOR_INDEX_ROWS and not any("vector" in index.columns for index in indices)
         stats: Any = chunks.stats()  # a dict, whatever its annotation says
         fragments = stats["fragment_stats"]["num_fragments"]
-        return lacks_vectors or fragments > _FRAGMENTS or beside > max(self._beside_rows, count * _BESIDE_SHARE)
+        return fragments > _FRAGMENTS or beside > max(self._beside_rows, count * _BESIDE_SHARE)
 
     # ── beyond the port ──────────────────────────────────────────────────────────────────────────────
 
@@ -170,7 +199,7 @@ class LanceIndex:
         with self._lock:
             for name in _table_names(self._connection):
                 self._connection.drop_table(name)
-            self._chunks = self._acls = self._latest = None
+            self._chunks = self._acls = self._latest = self._held = None
             self._known = KnownAcls()
 
     # ── opening ──────────────────────────────────────────────────────────────────────────────────────
@@ -182,10 +211,6 @@ class LanceIndex:
             self._uri, read_consistency_interval=timedelta(0), storage_options=self._storage_options or None
         )
         return connection
-
-    @cached_property
-    def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(max_workers=3, thread_name_prefix="index")
 
     def _open(self, *, create: bool) -> Table | None:
         with self._lock:
@@ -224,8 +249,13 @@ class LanceIndex:
                 pinned.checkout(version)
                 # After the chunks: what they carry was written before them.
                 self._read_acls()
-                self._latest = _Snapshot(version, pinned, self._known)
+                self._latest = _Snapshot(version, pinned, self._known, self._hold)
             return self._latest
+
+    def _hold(self, chunks: Table) -> Held:
+        with self._lock:
+            self._held = _held(chunks, self._held)
+            return self._held
 
     def _read_acls(self) -> None:
         assert self._acls is not None
@@ -260,7 +290,7 @@ class LanceIndex:
             except (OSError, RuntimeError) as error:
                 failure = error
                 with self._lock:
-                    self._latest = None
+                    self._latest = self._held = None
         raise self._unreadable(failure) from failure
 
     def _committed(self, write: Callable[[], object]) -> None:
@@ -280,57 +310,84 @@ class LanceIndex:
     # ── searching ────────────────────────────────────────────────────────────────────────────────────
 
     def _read(self, snapshot: _Snapshot, document: DocumentId, viewer: Viewer) -> list[Hit]:
-        readable = snapshot.acls.admitting(viewer)
+        readable = frozenset(snapshot.acls.admitting(viewer))
         if not readable:
             return []
-        condition = f"document = {quoted(document)} AND {admitted(readable)}"
-        found = snapshot.chunks.search().where(condition).select(["shown"]).to_arrow()["shown"].to_pylist()
-        return [rows.hit(row) for row in sorted(rows.shown(found), key=lambda row: row["ordinal"])]
+        found = snapshot.chunks.search().where(f"document = {quoted(document)}").select(["acl", "shown"]).to_arrow()
+        texts = [row["shown"] for row in found.to_pylist() if row["acl"] in readable]
+        return [rows.hit(row) for row in sorted(rows.shown(texts), key=lambda row: row["ordinal"])]
 
     def _search(self, snapshot: _Snapshot, query: SearchQuery, viewer: Viewer) -> list[Hit]:
-        readable = snapshot.acls.admitting(viewer)
-        if not readable or query.top_k <= 0:
+        readable = snapshot.readable(viewer)
+        if not readable.count or query.top_k <= 0:
             return []
-        condition = " AND ".join([admitted(readable), *conditions(query.filters)])
-        effort = _effort(snapshot, readable, query)
+        search = _Search(snapshot, query, readable, snapshot.chosen(readable, query.filters))
         depth = max(_DEPTH, 2 * query.top_k)
         while True:
-            matches = self._matches(snapshot, condition, query, depth, effort)
+            matches = search.matches(depth)
             scores = fuse(matches, self._ranking)
-            found = select(
-                scores,
-                matches,
-                query,
-                self._ranking,
-                fetch=lambda taken: _taken(snapshot.chunks, taken),
-            )
+            found = select(scores, matches, query, self._ranking, fetch=search.taken)
             exhausted = max(len(matches.words), len(matches.vectors)) < depth
             if len(found) >= query.top_k or exhausted:
                 return found
             # So many copies of so few texts: look further down.
             depth *= _DEEPER
 
-    def _matches(self, snapshot: _Snapshot, condition: str, query: SearchQuery, depth: int, effort: int) -> Matches:
-        """Words, identifiers and vectors at the same time, each under the whole condition."""
+
+@dataclass(frozen=True)
+class _Search:
+    """One question to the rows `chosen`. Rows go by their marks, whose order does not depend on other rows."""
+
+    snapshot: _Snapshot
+    query: SearchQuery
+    readable: Readable
+    chosen: NDArray[np.bool_]
+    _places: dict[int, int] = field(default_factory=dict)
+
+    def matches(self, depth: int) -> Matches:
+        held, query = self.snapshot.held, self.query
         wanted = [] if query.mode == "vector" else terms(query.text)
         names = [] if query.mode == "vector" else list(dict.fromkeys(identifiers(query.text)))
-        vector = None if query.mode == "lexical" else _given(query)
-        # Rows found by words alone need a cosine too, unless all rows have one anyway.
-        compared = vector if effort else None
-        search = partial(_by_words, snapshot.chunks, condition, depth, compared)
-        by_words = self._threads.submit(search, wanted)
-        by_names = self._threads.submit(search, names) if names != wanted else by_words
-        cosines: dict[int, float] = {}
-        if vector is not None:
-            cosines = _by_vector(snapshot, vector, condition, depth, effort)
-        vectors = dict(islice(cosines.items(), depth))
-        words, worded = by_words.result()
-        named, known = by_names.result()
+        words = self._by_words(wanted, depth)
+        named = self._by_words(names, depth) if names != wanted else words
         only_names = bool(names) and {part for name in names for part in terms(name)} >= set(wanted)
-        rows_found = words.keys() | named.keys() | vectors.keys()
-        every = worded | known | cosines
-        cosines = {row: every[row] for row in rows_found if row in every}
+        if query.mode == "lexical":
+            return Matches(words, named, only_names=only_names)
+        vector = _given(query)
+        vectors = self._marked(*held.best(*held.by_vector(vector, self.chosen, depth), depth))
+        found = [*(words.keys() | named.keys() | vectors.keys())]
+        cosines = dict(zip(found, held.vectors.cosines(self._placed(found), vector).tolist(), strict=True))
         return Matches(words, named, vectors, cosines, only_names=only_names)
+
+    def _by_words(self, wanted: Sequence[str], depth: int) -> dict[int, float]:
+        if not wanted:
+            return {}
+        held = self.snapshot.held
+        return self._marked(*held.best(*held.by_words(wanted, self.readable, self.chosen), depth))
+
+    def _marked(self, places: NDArray[np.int64], scores: NDArray[np.floating]) -> dict[int, float]:
+        marks = self.snapshot.held.marks[places].tolist()
+        self._places.update(zip(marks, places.tolist(), strict=True))
+        return dict(zip(marks, scores.tolist(), strict=True))
+
+    def _placed(self, marks: Sequence[int]) -> NDArray[np.int64]:
+        import numpy as np
+
+        return np.array([self._places[mark] for mark in marks], np.int64)
+
+    def taken(self, marks: Sequence[int]) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
+        """What is shown of these rows, and their vectors as a matrix, in this order."""
+        import numpy as np
+
+        held = self.snapshot.held
+        places = self._placed(marks)
+        numbers = held.numbers[places].tolist()
+        found = self.snapshot.chunks.take_row_ids(numbers).select(["mark", "acl", "shown"]).with_row_id().to_arrow()
+        place = {number: index for index, number in enumerate(found["_rowid"].to_pylist())}
+        found = found.take([place[number] for number in numbers])  # they come in the order of the file
+        if found["mark"].to_pylist() != list(marks) or found["acl"].to_pylist() != held.acls_of(places):
+            raise RuntimeError("rows are not those that were loaded: the index was written anew in its place")
+        return rows.shown(found["shown"].to_pylist()), held.vectors.halves[places].astype(np.float32)
 
 
 def _given(query: SearchQuery) -> NDArray[np.float32]:
@@ -339,77 +396,29 @@ def _given(query: SearchQuery) -> NDArray[np.float32]:
     return query.vector
 
 
-def _by_words(
-    chunks: Table, condition: str, depth: int, vector: NDArray[np.float32] | None, wanted: Sequence[str]
-) -> tuple[dict[int, float], dict[int, float]]:
-    """BM25 by row, best first, and the same rows' cosines if there is a vector to compare with."""
-    if not wanted:
-        return {}, {}
-    query = chunks.search(" ".join(wanted), query_type="fts", fts_columns="terms")
-    found = _rows(query, condition, depth, ["_score"] if vector is None else ["_score", "vector"])
-    numbers = found["_rowid"].to_pylist()
-    scores = dict(zip(numbers, found["_score"].to_pylist(), strict=True))
-    if vector is None or not numbers:
-        return scores, {}
-    return scores, dict(zip(numbers, (matrix(found) @ vector).tolist(), strict=True))
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _effort(snapshot: _Snapshot, readable: Sequence[int], query: SearchQuery) -> int:
-    """How many times the wanted rows are compared exactly after the index chose them by compressed vectors; 0 to
-    compare all without the index, which is faster and exact where few may be read."""
-    if query.mode == "lexical":
-        return 0
-    admits = sum(snapshot.sizes.get(identity, 0) for identity in readable)
-    if admits <= _FEW_ROWS:
-        return 0
-    narrow = query.filters != Filters() or admits < _NARROW_SHARE * sum(snapshot.sizes.values())
-    return _REFINE_NARROW if narrow else _REFINE
-
-
-def _by_vector(
-    snapshot: _Snapshot, vector: NDArray[np.float32], condition: str, depth: int, effort: int
-) -> dict[int, float]:
-    """Cosine by row, best first: of the nearest `depth`, or without effort of all that the condition admits.
-
-    With an index, partitions are searched until `depth` rows satisfy the condition.
-    """
-    if not effort:
-        return snapshot.narrow.under(condition, lambda: _admitted_vectors(snapshot.chunks, condition)).cosines(vector)
-    query = snapshot.chunks.search(vector, vector_column_name="vector", query_type="vector")
-    query = cast("LanceVectorQueryBuilder", query).distance_type("dot")
-    query = query.minimum_nprobes(_PROBES).maximum_nprobes(0).refine_factor(effort)
-    found = _rows(query, condition, depth, ["_distance"])
-    return {
-        row: 1.0 - distance
-        for row, distance in zip(found["_rowid"].to_pylist(), found["_distance"].to_pylist(), strict=True)
-    }
-
-
-def _admitted_vectors(chunks: Table, condition: str) -> Admitted:
+def _held(chunks: Table, before: Held | None) -> Held:
+    """All rows of the table; only those that `before` lacks are read, unless they are many."""
     import numpy as np
 
-    found = chunks.search().where(condition).select(["vector"]).with_row_id(True).to_arrow()
-    return Admitted(found["_rowid"].to_numpy().astype(np.int64), matrix(found))
+    live = np.sort(_numbers(chunks.search().select(["acl"]))) if before else np.zeros(0, np.int64)
+    if before is None or not before.grows_to(live):
+        return Held.of(chunks.search().select(COLUMNS).with_row_id(True).to_arrow())
+    newer = chunks.search().where(f"_rowid > {before.numbers[-1]}").select(COLUMNS)
+    return before.later(newer.with_row_id(True).to_arrow(), live)
 
 
-def _rows(query: LanceQueryBuilder, condition: str, depth: int, columns: list[str]) -> pa.Table:
-    return query.where(condition, prefilter=True).select(columns).with_row_id(True).limit(depth).to_arrow()
+def _admitted(chunks: Table, filters: Filters) -> NDArray[np.int64]:
+    return _numbers(chunks.search().where(" AND ".join(conditions(filters))).select(["acl"]))
 
 
-def _taken(chunks: Table, wanted: Sequence[int]) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
-    """Rows by number, with their vectors as a matrix, in the order asked for."""
-    found = chunks.take_row_ids(list(wanted)).select(["shown", "vector"]).with_row_id().to_arrow()
-    # They come in the order of the file.
-    place = {number: index for index, number in enumerate(found["_rowid"].to_pylist())}
-    found = found.take([place[number] for number in wanted])
-    return rows.shown(found["shown"].to_pylist()), matrix(found)
-
-
-def matrix(found: pa.Table) -> NDArray[np.float32]:
+def _numbers(query: LanceQueryBuilder) -> NDArray[np.int64]:
     import numpy as np
 
-    column = found["vector"].combine_chunks()
-    return np.asarray(column.flatten(), dtype=np.float32).reshape(len(column), column.type.list_size)
+    numbers: NDArray[np.int64] = query.with_row_id(True).to_arrow()["_rowid"].to_numpy().astype(np.int64)
+    return numbers
 
 
 # ── tables ───────────────────────────────────────────────────────────────────────────────────────────
@@ -439,26 +448,9 @@ def _swap(chunks: Table, fresh: pa.Table, theirs: str) -> None:
 
 def _index(chunks: Table, *, anew: bool) -> None:
     """Create what is missing; `anew` also what is there, so that nothing of deleted rows is left in it."""
-    from lancedb.index import FTS, Bitmap, BTree, IvfRq, IvfSq
+    from lancedb.index import Bitmap, BTree
 
     present = {column for index in chunks.list_indices() for column in index.columns}
-    # Terms come ready-made: the store only splits them at spaces.
-    plain = FTS(
-        base_tokenizer="whitespace",
-        max_token_length=None,
-        lower_case=False,
-        stem=False,
-        remove_stop_words=False,
-        ascii_folding=False,
-    )
-    for column, config in (("terms", plain), ("acl", Bitmap()), ("source", Bitmap()), ("document", BTree())):
+    for column, config in (("source", Bitmap()), ("document", BTree())):
         if anew or column not in present:
             chunks.create_index(column, config=config, replace=True)
-    count = chunks.count_rows()
-    if count >= VECTOR_INDEX_ROWS and (anew or "vector" not in present):
-        partitions = max(64, int(count**0.5))
-        width = chunks.schema.field("vector").type.list_size
-        kind = IvfRq if width % 8 == 0 else IvfSq
-        chunks.create_index(
-            "vector", config=kind(distance_type="dot", num_partitions=partitions, sample_rate=_SAMPLES), replace=True
-        )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from knowhub.core.ports import IndexEntry
 from knowhub.core.types import Chunk, ChunkId, ContainerId, Document, DocumentId, Hit, Place, SourceName
 from knowhub.index.acls import NOBODY, acl_id
+from knowhub.index.postings import packed
 from knowhub.index.words import terms
 
 if TYPE_CHECKING:
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-LAYOUT = "2"
+LAYOUT = "4"
 """Raised when rows, or the terms in them, are no longer what this code would write."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WORD = re.compile(r"\w+")
 
-_STRINGS = ("id", "document", "source", "container", "kind", "author", "terms", "shown")
-_INTEGERS = ("moment", "sequence", "acl")
+_STRINGS = ("id", "document", "source", "container", "kind", "author", "shown")
+_INTEGERS = ("moment", "sequence", "acl", "mark", "length")
 
 
 def micros(time: datetime) -> int:
@@ -40,13 +41,15 @@ def moment(microseconds: int | None) -> datetime | None:
 
 def schema(dimensions: int, model: str) -> pa.Schema:
     """Columns to search and filter by, and `shown`: all that a hit is made of as one JSON object, since reading one
-    column of a few rows costs a third of reading twenty. `moment` is the chunk's time or else its document's."""
+    column of a few rows costs a third of reading twenty. `moment` is the chunk's time or else its document's, `mark`
+    a hash of `shown`, `length` the number of terms, `words` and `counts` are what `postings.packed` makes of them."""
     import pyarrow as pa
 
     fields = [pa.field(name, pa.string()) for name in _STRINGS]
     fields += [pa.field(name, pa.int64()) for name in _INTEGERS]
     fields += [pa.field("authors", pa.list_(pa.string()))]
-    fields += [pa.field("vector", pa.list_(pa.float32(), dimensions))]
+    fields += [pa.field("words", pa.list_(pa.uint32())), pa.field("counts", pa.list_(pa.uint8()))]
+    fields += [pa.field("vector", pa.list_(pa.float16(), dimensions))]
     return pa.schema(fields, metadata={"knowhub.model": model, "knowhub.layout": LAYOUT})
 
 
@@ -57,25 +60,29 @@ def table(entries: Sequence[IndexEntry], dimensions: int, model: str) -> pa.Tabl
 
     shape = schema(dimensions, model)
     rows = [row for entry in entries for row in _rows(entry)]
+    sizes, words, counts = packed([row["terms"] for row in rows])
+    ends = pa.array(np.concatenate([[0], np.cumsum(sizes)]), pa.int32())
     vectors = [_vectors(entry, dimensions) for entry in entries if entry.chunked.document]
-    flat = np.concatenate(vectors) if vectors else np.zeros((0, dimensions), np.float32)
-    columns = {field.name: [row[field.name] for row in rows] for field in shape if field.name != "vector"}
+    flat = np.concatenate(vectors) if vectors else np.zeros((0, dimensions), np.float16)
+    made = {
+        "words": pa.ListArray.from_arrays(ends, pa.array(words)),
+        "counts": pa.ListArray.from_arrays(ends, pa.array(counts)),
+        "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), dimensions),
+    }
     arrays = [
-        pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), dimensions)
-        if field.name == "vector"
-        else pa.array(columns[field.name], field.type)
+        made[field.name] if field.name in made else pa.array([row[field.name] for row in rows], field.type)
         for field in shape
     ]
     return pa.Table.from_arrays(arrays, schema=shape)
 
 
-def _vectors(entry: IndexEntry, dimensions: int) -> NDArray[np.float32]:
+def _vectors(entry: IndexEntry, dimensions: int) -> NDArray[np.float16]:
     import numpy as np
 
     count = len(entry.chunked.chunks)
     if entry.vectors.shape != (count, dimensions):
         raise ValueError(f"{entry.chunked.id}: vectors {entry.vectors.shape}, expected ({count}, {dimensions})")
-    return entry.vectors.astype(np.float32, copy=False) if count else np.zeros((1, dimensions), np.float32)
+    return entry.vectors.astype(np.float16) if count else np.zeros((1, dimensions), np.float16)
 
 
 def _rows(entry: IndexEntry) -> Iterator[dict[str, Any]]:
@@ -94,6 +101,8 @@ def _rows(entry: IndexEntry) -> Iterator[dict[str, Any]]:
 
 def _row(chunk: Chunk, document: Document, sequence: int, readers: int) -> dict[str, Any]:
     time = chunk.time or document.updated_at or document.created_at
+    seen = json.dumps(_shown(chunk, document, time), ensure_ascii=False, separators=(",", ":"))
+    found = terms(chunk.embedded_text)
     return {
         "id": chunk.id,
         "document": document.id,
@@ -105,8 +114,10 @@ def _row(chunk: Chunk, document: Document, sequence: int, readers: int) -> dict[
         "moment": micros(time) if time else None,
         "sequence": sequence,
         "acl": readers,
-        "terms": " ".join(terms(chunk.embedded_text)),
-        "shown": json.dumps(_shown(chunk, document, time), ensure_ascii=False, separators=(",", ":")),
+        "mark": _digest(seen),
+        "length": len(found),
+        "terms": found,
+        "shown": seen,
     }
 
 
@@ -146,7 +157,11 @@ def words(text: str) -> list[str]:
 
 
 def fingerprint(text: str) -> int:
-    digest = hashlib.blake2b(" ".join(words(text)).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return _digest(" ".join(words(text)))
+
+
+def _digest(text: str) -> int:
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 

@@ -45,7 +45,8 @@ def _hits(
     query: SearchQuery,
     ranking: Ranking,
 ) -> list[Hit]:
-    cosines = None if query.vector is None else (vectors @ query.vector).tolist()
+    # Row by row: a matrix product adds up in an order that depends on how many rows there are.
+    cosines = None if query.vector is None else (vectors * query.vector).sum(axis=1).tolist()
     hits = []
     for group in _groups(found, vectors):
         shown = max(group, key=lambda index: (found[index]["moment"] or 0, -index))
