@@ -62,9 +62,21 @@ def test_sentences_that_mean_different_things_do_not_contradict() -> None:
     assert not contradict(newer, older, asked=ASKED, cosine=0.45)
 
 
-def test_the_description_names_both_dates_and_places() -> None:
-    newer = said("", MAY, "#finance")
+def test_what_dates_cannot_tell_authority_does() -> None:
+    page = replace(said("The hotel limit is 140 EUR.", None), authority=1)
+    talk = said("The hotel limit is 160 EUR.", MAY)
+    assert contradict(page, talk, asked=ASKED, cosine=0.8)
+    assert not contradict(talk, page, asked=ASKED, cosine=0.8)
+    dated = replace(page, time=JANUARY)
+    assert contradict(talk, dated, asked=ASKED, cosine=0.8)
+
+
+def test_the_description_names_dates_places_and_authors() -> None:
+    newer = replace(said("", MAY, "#finance"), author="Ben")
     assert describe(newer, said("")) == (
-        "A newer source (2026-05-12, #finance) differs from an older one (2026-01-10, Expenses)"
+        "A newer source (2026-05-12, #finance, by Ben) differs from an older one (2026-01-10, Expenses)"
+    )
+    assert describe(said("", None), newer) == (
+        "Two sources differ: undated, Expenses and 2026-05-12, #finance, by Ben; talk comes second"
     )
     assert "2026-05-12 09:30, #finance" in describe(newer, said("", MAY.replace(hour=8)))

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knowhub.answering.extractive import ExtractiveAnswerer, ExtractiveOptions
+from knowhub.answering.ranking import Weights
 from knowhub.core.ports import SearchQuery
-from knowhub.core.types import Answer, Document, DocumentKind, Hit, Place
+from knowhub.core.types import Answer, Delta, Document, DocumentKind, Done, Hit, Place, Retrieved
 from tests.answering.memory_index import VIEWER, MemoryIndex, WordEmbedder, chunks_of, document, hit, index_of, terms
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -51,9 +52,51 @@ def test_the_best_sentence_is_quoted_with_a_link_to_its_place() -> None:
     assert (first.number, first.link, first.title) == (1, "https://example.test/expenses#part-0", "Expenses")
 
 
-def test_at_most_two_sentences_are_quoted() -> None:
-    many = document("many", " ".join(f"The hotel limit of city {n} per night is a matter {n * 7}." for n in range(9)))
-    assert 1 <= len(answered("What is the hotel limit per night?", many).citations) <= 2
+def test_at_most_three_passages_are_quoted_each_once() -> None:
+    cities = ("Kobe", "Vigo", "Turku", "Galway", "Antwerp")
+    texts = [f"The hotel limit per night in {city} follows rule {n}. {city} hotels" for n, city in enumerate(cities)]
+    many = [document(city, f"{text} have a night porter.") for city, text in zip(cities, texts, strict=True)]
+    answer = answered("What is the hotel limit per night?", *many)
+    assert len(answer.citations) == 3 == len({citation.document for citation in answer.citations})
+    page = document("page", " ".join(texts))
+    assert len(answered("What is the hotel limit per night?", page).citations) == 1
+
+
+def test_what_is_far_behind_the_best_is_not_quoted() -> None:
+    answer = answered("What is the hotel limit per night?", EXPENSES, LEAVE)
+    assert [citation.document for citation in answer.citations] == [EXPENSES.id]
+
+
+@pytest.mark.parametrize("said", ["ok, thanks!", "Hi, can you help me?", "OK bye", "gracias", "ありがとうございます。"])
+def test_small_talk_gets_no_quotes_and_costs_nothing(said: str) -> None:
+    page, embedder = document("page", "Hi, thanks, bye. OK, I can help you."), WordEmbedder()
+    answer = ExtractiveAnswerer(embedder, terms=terms).answer(said, searched(said, page))
+    assert (answer.found, answer.citations, answer.nearest, embedder.batches) == (False, (), (), [])
+
+
+@pytest.mark.parametrize("question", ["What is the hotel limit per night?", "Which company insures our boats?", "hi"])
+def test_the_stream_ends_with_the_answer_that_its_pieces_spell(question: str) -> None:
+    answerer, hits = ExtractiveAnswerer(WordEmbedder(), terms=terms), searched(question, EXPENSES, DECISION)
+    first, *deltas, last = answerer.stream(question, hits, neighbours=lambda _: [])
+    assert isinstance(last, Done)
+    assert last.answer == answerer.answer(question, hits)
+    assert first == Retrieved(last.answer.citations)
+    assert len(deltas) == len(last.answer.citations)
+    assert "".join(each.text for each in deltas if isinstance(each, Delta)) == last.answer.text
+
+
+def test_a_citation_says_what_it_was_cut_from_and_how_well_it_matched() -> None:
+    (best, *_) = hits = searched("What is the hotel limit per night?", DECISION)
+    citation = ExtractiveAnswerer(WordEmbedder(), terms=terms).answer("What is the hotel limit per night?", hits)
+    assert (citation.citations[0].kind, citation.citations[0].score) == ("conversation", best.score)
+
+
+def test_where_dates_cannot_tell_a_page_goes_before_talk() -> None:
+    page, talk = replace(EXPENSES, updated_at=None), replace(DECISION, updated_at=None)
+    talk = replace(talk, text="**Ben**: The hotel limit is 180 EUR per night.")
+    answer = answered("What is the hotel limit per night?", talk, page)
+    assert [citation.document for citation in answer.citations] == [page.id, talk.id]
+    assert answer.conflict == "Two sources differ: undated, Expenses and undated, #finance, by Ben; talk comes second"
 
 
 def test_what_no_document_speaks_of_is_not_found_and_the_nearest_are_named() -> None:
@@ -89,7 +132,13 @@ def test_a_later_decision_leads_and_the_older_page_follows(documents: tuple[Docu
     assert newer.author == "Ben"
     assert newer.time == datetime(2026, 5, 12, 9, 20, tzinfo=UTC)
     assert older.document == EXPENSES.id
-    assert answer.conflict == "A newer source (2026-05-12, #finance) differs from an older one (2026-01-10, Expenses)"
+    assert answer.conflict == (
+        "A newer source (2026-05-12, #finance, by Ben) differs from an older one (2026-01-10, Expenses)"
+    )
+    assert answer.text == (
+        "A newer source (2026-05-12, #finance, by Ben) differs from an older one (2026-01-10, Expenses).\n\n"
+        "> Decided: the hotel limit is now 180 EUR per night. [1]\n\n> The hotel limit is 140 EUR per night. [2]"
+    )
 
 
 def test_a_decision_from_before_the_page_leads_nothing() -> None:
@@ -149,7 +198,7 @@ def test_other_documents_that_say_so_too_are_listed_once_each() -> None:
 def test_sentences_are_embedded_in_one_batch_of_bounded_size() -> None:
     page = document("long", " ".join(f"The hotel number {n} is fine." for n in range(900)))
     embedder = WordEmbedder()
-    ExtractiveAnswerer(embedder, ExtractiveOptions(max_sentences=50), terms=terms).answer(
+    ExtractiveAnswerer(embedder, ExtractiveOptions(Weights(sentences=50, sentences_per_hit=900)), terms=terms).answer(
         "Which hotel is fine?", searched("Which hotel is fine?", page)
     )
     assert sorted(embedder.batches) == [1, 50]
@@ -210,3 +259,11 @@ def test_a_row_says_more_than_the_summary_of_its_sheet() -> None:
     answer = answered("What is the price of the Toaster product?", sheet)
     assert [citation.quote for citation in answer.citations][:1] == ["Product: Toaster; Price: 35"]
     assert not any("Sheet" in citation.quote for citation in answer.citations)
+
+
+def test_what_a_conversation_adds_to_a_question_makes_no_refusal_of_it() -> None:
+    page = document("interns", "Interns may spend 90 EUR per night.")
+    asked = "What may interns spend?"
+    assert answered(asked, page).found
+    assert answered(f"{asked} (hotel, limit, breakfast, expenses)", page).found
+    assert not answered(f"{asked} (PROJ-77)", page).found

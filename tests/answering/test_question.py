@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knowhub.answering.question import folded, missing, understand
+from knowhub.answering.question import folded, is_small_talk, missing, understand
 from tests.answering.memory_index import terms
 
 
@@ -63,3 +63,23 @@ def test_what_is_spoken_of_nowhere_is_missing(wanted: str, evidence: str) -> Non
 @given(st.text(max_size=200))
 def test_no_question_breaks_the_reading(text: str) -> None:
     understand(text, terms)
+
+
+@pytest.mark.parametrize("said", ["OK", "ok bye", "Thank you very much!", "hi, can you help me", "omg. ", "ありがとう"])
+def test_greetings_and_thanks_are_small_talk(said: str) -> None:
+    assert is_small_talk(said)
+
+
+@pytest.mark.parametrize("asked", ["", "?", "what is it", "Thanks, and the hotel limit?", "Is the office good?", "42"])
+def test_what_names_anything_is_not(asked: str) -> None:
+    assert not is_small_talk(asked)
+
+
+def test_the_words_of_a_closing_aside_are_looked_for_and_not_demanded() -> None:
+    asked = understand("And for interns in Vigo? (hotel, Galway, PROJ-7)", terms)
+    assert {"hotel", "intern"} <= set(asked.terms)
+    assert "intern" in asked.demanded
+    assert "hotel" not in asked.demanded
+    assert asked.names == ("vigo",)
+    assert asked.identifiers == ("proj-7",)
+    assert understand("(hotel)", terms).demanded == {"hotel"}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,11 @@ class Node:
 def model_bytes(
     inputs: Sequence[str],
     nodes: Sequence[Node],
-    tables: dict[str, NDArray[np.float32]],
+    tables: Mapping[str, NDArray[Any]],
     output: str,
     output_shape: Sequence[int | str],
 ) -> bytes:
-    """A graph whose inputs are int64 (texts, tokens) and whose output is float32."""
+    """A graph whose inputs are int64 (texts, tokens) and whose output is float32; tables are float32 or int64."""
     graph = b"".join(_field(1, _node(node)) for node in nodes)
     graph += _field(2, b"tiny")
     graph += b"".join(_field(5, _tensor(name, table)) for name, table in tables.items())
@@ -39,9 +40,10 @@ def _node(node: Node) -> bytes:
     return named + _field(2, node.output.encode()) + _field(4, node.kind.encode())
 
 
-def _tensor(name: str, table: NDArray[np.float32]) -> bytes:
+def _tensor(name: str, table: NDArray[Any]) -> bytes:
     dimensions = b"".join(_number(1, size) for size in table.shape)
-    return dimensions + _number(2, FLOAT) + _field(8, name.encode()) + _field(9, table.tobytes())
+    kind = INT64 if table.dtype == np.int64 else FLOAT
+    return dimensions + _number(2, kind) + _field(8, name.encode()) + _field(9, table.tobytes())
 
 
 def _value(name: str, kind: int, shape: Sequence[int | str]) -> bytes:

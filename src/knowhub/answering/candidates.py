@@ -43,6 +43,11 @@ class Candidate:
         return self.hit.chunk.place_at(self.start)
 
     @property
+    def author(self) -> str:
+        """Whoever wrote the sentence, or its chunk, or the document."""
+        return self.place.author or self.sentence.speaker or self.hit.chunk.author or ", ".join(self.hit.authors)
+
+    @property
     def is_overview(self) -> bool:
         """A sheet's summary names samples of everything; a row says what is asked."""
         return self.hit.kind == "table" and _OVERVIEW.match(self.sentence.text) is not None
@@ -70,8 +75,10 @@ class Candidate:
             start=self.start,
             end=self.end,
             source=hit.source,
-            author=self.place.author or self.sentence.speaker or chunk.author or ", ".join(hit.authors),
+            author=self.author,
             time=self.time,
+            kind=hit.kind,
+            score=hit.score,
         )
 
 

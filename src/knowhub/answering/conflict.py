@@ -1,4 +1,4 @@
-"""When two sentences from different places say different things of one subject, and which of them is newer.
+"""When two sentences from different places say different things of one subject, and which of them leads.
 
 They must speak of the same thing (shared content words, no name that only one has against one that only the other
 has), state a value of the same kind and unit, and disagree in it; or one must deny what the other affirms.
@@ -10,9 +10,14 @@ import re
 from collections.abc import Collection, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from textwrap import shorten
 
+from knowhub.answering.candidates import Candidate
 from knowhub.answering.facts import Facts, facts, negated
+from knowhub.answering.lexical import Terms
+from knowhub.answering.question import content_terms, folded, names_in
 from knowhub.answering.vocabulary import BOUNDS, CHANGES, CHANGES_WIDE, CURRENCIES, MONTHS, WEEKDAYS
+from knowhub.core.types import Hit
 
 MIN_COSINE, MIN_COSINE_UNMARKED = 0.5, 0.7
 """Between the sentences, where the newer says that something changes and where it does not."""
@@ -20,12 +25,14 @@ MIN_COSINE_DENIAL = 0.6
 _WORD = re.compile(r"\w+")
 _CALENDAR = frozenset({*MONTHS, *WEEKDAYS, *CURRENCIES, "i", "ok"})
 _SAME_MOMENT = timedelta(seconds=1)
+_CHANNEL = re.compile(r"#[^\s:,]+")
+_NAME_CHARS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A sentence as far as it can be contradicted. `words` are its content terms with its heading's and title's,
-    `passage` all of its chunk, folded."""
+    `passage` all of its chunk, folded. `authority` orders those that dates cannot: what is kept is above talk."""
 
     text: str
     words: frozenset[str]
@@ -33,18 +40,49 @@ class Statement:
     passage: str
     time: datetime | None
     place: str
+    author: str = ""
+    authority: int = 0
 
     @property
     def facts(self) -> Facts:
         return facts(self.text)
 
 
+def stated(candidate: Candidate, terms: Terms) -> Statement:
+    """What a sentence says, by whom and where. A message speaks for itself: its thread's title is the first one's."""
+    hit, text = candidate.hit, candidate.sentence.text
+    is_message = candidate.sentence.role == "message"
+    about = text if is_message else f"{hit.title}\n{hit.chunk.context}\n{candidate.sentence.lead}\n{text}"
+    return Statement(
+        text=text,
+        words=frozenset(content_terms(about, terms)),
+        names=names_in(text),
+        passage=folded(passage(hit)),
+        time=candidate.time,
+        place=_place(hit),
+        author=shorten(candidate.author, _NAME_CHARS, placeholder="…"),
+        authority=int(hit.kind != "conversation"),
+    )
+
+
+def passage(hit: Hit) -> str:
+    """All that a reader of the hit sees of it."""
+    return "\n".join((hit.title, hit.chunk.embedded_text, hit.chunk.author, *hit.authors, str(hit.container)))
+
+
+def leads(one: Statement, other: Statement) -> bool:
+    """Whether `one` is newer or, where their dates cannot tell, of more authority."""
+    if one.time and other.time and abs(one.time - other.time) >= _SAME_MOMENT:
+        return one.time > other.time
+    return one.authority > other.authority
+
+
 def contradict(newer: Statement, older: Statement, *, asked: Collection[str], cosine: float) -> bool:
     """Whether `newer` overrides `older` on what was `asked` (the question's content terms).
 
-    `cosine` is between the two sentences. Statements of one moment, or without a time, override nothing.
+    `cosine` is between the two sentences. What does not lead overrides nothing.
     """
-    if newer.time is None or older.time is None or newer.time - older.time < _SAME_MOMENT:
+    if not leads(newer, older):
         return False
     marked = _marks_change(newer.text)
     if cosine < (MIN_COSINE if marked else MIN_COSINE_UNMARKED) and not negated(newer.text):
@@ -58,10 +96,23 @@ def contradict(newer: Statement, older: Statement, *, asked: Collection[str], co
 
 def describe(newer: Statement, older: Statement) -> str:
     """One sentence for people; times of day only where the dates are equal."""
-    new, old = (f"{s.time:%Y-%m-%d}" if s.time else "undated" for s in (newer, older))
-    if new == old:
-        new, old = (f"{s.time:%Y-%m-%d %H:%M}" if s.time else "undated" for s in (newer, older))
-    return f"A newer source ({new}, {newer.place}) differs from an older one ({old}, {older.place})"
+    if not newer.time or not older.time or newer.time - older.time < _SAME_MOMENT:
+        return f"Two sources differ: {_source(newer, '%Y-%m-%d')} and {_source(older, '%Y-%m-%d')}; talk comes second"
+    style = "%Y-%m-%d" if newer.time.date() != older.time.date() else "%Y-%m-%d %H:%M"
+    return f"A newer source ({_source(newer, style)}) differs from an older one ({_source(older, style)})"
+
+
+def _source(statement: Statement, style: str) -> str:
+    """When, where and by whom, as far as it is known."""
+    when = statement.time.strftime(style) if statement.time else "undated"
+    return ", ".join((when, statement.place, *([f"by {statement.author}"] if statement.author else [])))
+
+
+def _place(hit: Hit) -> str:
+    """What people call it: a chat's channel, a page's title."""
+    title = hit.title or str(hit.container)
+    channel = _CHANNEL.match(title) if hit.kind == "conversation" else None
+    return channel.group() if channel else shorten(title, _NAME_CHARS, placeholder="…")
 
 
 def _same_subject(a: Statement, b: Statement, asked: Set[str], marked: bool) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from knowhub.answering.lexical import Terms
-from knowhub.answering.vocabulary import SMALL_NUMBERS, STOP_WORDS, WEEKDAYS
+from knowhub.answering.vocabulary import SMALL_NUMBERS, SMALL_TALK, STOP_WORDS, WEEKDAYS
 
 Expects = Literal["number", "date", "person", "reason", "text"]
 
@@ -17,6 +17,7 @@ _CJK = re.compile(r"[぀-ヿ㐀-鿿가-힯豈-﫿]")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)?%?")
 _YEAR = re.compile(r"(?:19|20)\d\d(?:s|['’]s)?|\d+(?:st|nd|rd|th)")
 _HIRAGANA = re.compile(r"[ぁ-ゟ]")
+_ASIDE = re.compile(r"(?<=\S)\s\([^()]*\)\s*$")
 _HAS_DIGIT = re.compile(r"\d")
 _IDENTIFIER = re.compile(r"\w+[_/@]\w|[a-z]\w*[A-Z]|[A-Za-z]+-\d|\w\.\w")
 _EXPECTS: tuple[tuple[Expects, re.Pattern[str]], ...] = (
@@ -51,10 +52,15 @@ _STATED: dict[Expects, re.Pattern[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`terms` are its content words as search sees them; `names`, `identifiers`, `numbers` as written, folded."""
+    """`terms` are its content words as search sees them; `names`, `identifiers`, `numbers` as written, folded.
+
+    `demanded` are the terms that evidence has to hold: not those of a closing aside, `and for interns? (hotel, limit)`,
+    with which a conversation completes a question. An aside's names are not demanded either; its numbers are.
+    """
 
     text: str
     terms: tuple[str, ...]
+    demanded: frozenset[str]
     names: tuple[str, ...]
     identifiers: tuple[str, ...]
     numbers: tuple[str, ...]
@@ -68,10 +74,19 @@ def understand(text: str, terms: Terms) -> Question:
     cjk = len(_CJK.findall(text)) * 2 >= sum(map(str.isalpha, text)) > 0
     numbers = tuple(folded(word) for word in kept if _NUMBER.fullmatch(word) and not _YEAR.fullmatch(word))
     identifiers = tuple(word.casefold() for word in kept if _is_identifier(word))
-    names = tuple(word.casefold() for word in _names(words) if word.casefold() not in identifiers)
-    expects: Expects = next((kind for kind, pattern in _EXPECTS if pattern.search(text)), "text")
     content = content_terms(text, terms)
-    return Question(text, content, names, identifiers, numbers, expects, cjk)
+    alone = _ASIDE.sub("", text)
+    names = _names([match.group() for match in _WORD.finditer(alone)])
+    return Question(
+        text=text,
+        terms=content,
+        demanded=frozenset(content_terms(alone, terms)) & frozenset(content) or frozenset(content),
+        names=tuple(name for name in map(str.casefold, names) if name not in identifiers),
+        identifiers=identifiers,
+        numbers=numbers,
+        expects=next((kind for kind, pattern in _EXPECTS if pattern.search(alone)), "text"),
+        cjk=cjk,
+    )
 
 
 def content_terms(text: str, terms: Terms) -> tuple[str, ...]:
@@ -79,6 +94,12 @@ def content_terms(text: str, terms: Terms) -> tuple[str, ...]:
     stops = {term for word in STOP_WORDS & set(text.casefold().split()) for term in terms(word)} | STOP_WORDS
     kept = dict.fromkeys(term for term in terms(text) if term not in stops)
     return tuple(term for term in kept if not _HIRAGANA.search(term)) or tuple(kept)
+
+
+def is_small_talk(text: str) -> bool:
+    """`ok, thanks`, `hi, can you help me?`: words that ask for nothing, at least one of them a greeting or the like."""
+    words = {match.group().casefold() for match in _WORD.finditer(text)}
+    return not words.isdisjoint(SMALL_TALK) and words <= SMALL_TALK | STOP_WORDS
 
 
 def names_in(text: str) -> frozenset[str]:
