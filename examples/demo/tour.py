@@ -13,6 +13,7 @@ NEXT = """
 That was Brinewick Instruments, a company that does not exist. Yours does; type next:
 
     . .venv/bin/activate
+    knowhub --config examples/demo/knowhub.toml serve        the same in a browser
     knowhub --config examples/demo/knowhub.toml status       what is there, what is searchable, what is missing
     mkdir ~/hub && cd ~/hub
     knowhub init ~/Documents                                 your own: any folders, Git repositories, Slack export ZIPs

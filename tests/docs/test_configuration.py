@@ -61,6 +61,8 @@ TYPES: dict[Any, str] = {
     Secret: "secret",
     tuple[str, ...]: "list of texts",
     dict[str, str]: "table of texts",
+    dict[str, float]: "table of numbers",
+    dict[str, tuple[str, ...]]: "table of lists",
 }
 
 

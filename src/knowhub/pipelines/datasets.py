@@ -42,16 +42,24 @@ class Dataset:
 class Question:
     """`answers`: texts of which one stands in a right quote. `documents`: ids, their ends, or titles.
 
-    With neither, the hub's documents do not answer it.
+    `wrong`: texts that no quote may hold; with nothing else said, a refusal is as right as another quote.
+    With none of them, the hub's documents do not answer it, unless one is `expected`.
     """
 
     text: str
     answers: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+    expected: bool = False
 
     @property
     def answerable(self) -> bool:
-        return bool(self.answers or self.documents)
+        return bool(self.answers or self.documents or self.expected)
+
+    @property
+    def undecided(self) -> bool:
+        """Only what is wrong is known."""
+        return bool(self.wrong) and not self.answerable
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +99,26 @@ def read_questions(file: Path) -> QuestionSet:
     tables = content.get("question")
     if not isinstance(tables, list) or not tables:
         raise UnreadableContent(f"{file}: no [[question]] in it", cure="Begin each question with a line [[question]]")
-    return QuestionSet(
-        file.stem, tuple(_question(table, f"{file}: question {number}") for number, table in enumerate(tables, 1))
-    )
+    questions = {
+        _identity(table, number): _question(table, f"{file}: question {number}")
+        for number, table in enumerate(tables, 1)
+    }
+    return QuestionSet(file.stem, tuple(questions.values()))
+
+
+def _identity(table: Any, number: int) -> str:
+    """Of two cases with one `id`, which feedback writes, the later counts."""
+    return str(table["id"]) if isinstance(table, dict) and table.get("id") else f"#{number}"
 
 
 def _question(table: Any, place: str) -> Question:
     if not isinstance(table, dict):
         raise UnreadableContent(f"{place}: not a table")
     refused = table.get("answerable") is False
-    answers, documents = (_strings(table, key, place) for key in ("answer", "document"))
-    return Question(_string(table, "text", place), () if refused else answers, () if refused else documents)
+    answers, documents, wrong = (
+        () if refused else _strings(table, key, place) for key in ("answer", "document", "wrong")
+    )
+    return Question(_string(table, "text", place), answers, documents, wrong, table.get("answerable") is True)
 
 
 def _queries_file(folder: Path, queries: str | Path | None) -> Path:

@@ -101,6 +101,7 @@ def _judged(
 ) -> QuestionEvaluation:
     pairs = list(zip(questions.questions, answers, strict=True))
     answerable = [(question, answer) for question, answer in pairs if question.answerable]
+    hopeless = [answer for question, answer in pairs if not (question.answerable or question.undecided)]
     worded = [(question, answer) for question, answer in answerable if question.answers]
     located = [(question, answer) for question, answer in answerable if question.documents]
     return QuestionEvaluation(
@@ -111,7 +112,7 @@ def _judged(
         answer_first=_share([_says(question, answer, 1) for question, answer in worded]),
         answer_quoted=_share([_says(question, answer) for question, answer in worded]),
         document_quoted=_share([_cites(question, answer) for question, answer in located]),
-        refused=_share([not answer.found for question, answer in pairs if not question.answerable]),
+        refused=_share([not answer.found for answer in hopeless]),
         outcomes=tuple(_outcome(question, answer, ranks.get(question.text, 0)) for question, answer in pairs),
         **dict(zip(("p50_ms", "p99_ms"), p50_p99(taken_ms), strict=True)),
     )
@@ -123,12 +124,19 @@ def _mode_figures(ranks: Sequence[int], taken_ms: Sequence[float]) -> QuestionMo
 
 
 def _outcome(question: Question, answer: Answer, rank: int) -> QuestionOutcome:
-    if not question.answerable:
-        right = not answer.found
-    else:
-        right = answer.found and (_says(question, answer) if question.answers else _cites(question, answer))
+    right = (question.undecided or answer.found is question.answerable) and _meets(question, answer)
     quote = answer.citations[0].quote if answer.citations else ""
     return QuestionOutcome(question.text, right, answer.found, quote, rank)
+
+
+def _meets(question: Question, answer: Answer) -> bool:
+    """Whether what is quoted is what the file asks for, as far as it does."""
+    quotes = [_plain(citation.quote) for citation in answer.citations]
+    if any(_plain(text) in quote for text in question.wrong for quote in quotes):
+        return False
+    if question.answers:
+        return _says(question, answer)
+    return not question.documents or _cites(question, answer)
 
 
 def _says(question: Question, answer: Answer, first: int | None = None) -> bool:

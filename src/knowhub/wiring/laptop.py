@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,24 +12,40 @@ from typing import TYPE_CHECKING
 
 from knowhub.chunking.router import Chunker, ChunkingOptions
 from knowhub.core.errors import NotFound
-from knowhub.core.ports import Embedder, Index, RetentionLedger
-from knowhub.core.types import SourceName
+from knowhub.core.ports import (
+    Answerer,
+    AuditLedger,
+    DirectoryLedger,
+    Embedder,
+    Index,
+    KeyLedger,
+    LoginLedger,
+    QuestionLedger,
+    RetentionLedger,
+)
+from knowhub.core.types import SourceName, Turn
 from knowhub.formats.parsed import Parsed
 from knowhub.lake.object_store import ObjectStoreLake
+from knowhub.ledger.sqlite.audit import SqliteAuditLedger
 from knowhub.ledger.sqlite.database import Database
+from knowhub.ledger.sqlite.directories import SqliteDirectoryLedger
 from knowhub.ledger.sqlite.fetching import SqliteFetchLedger
 from knowhub.ledger.sqlite.items import SqliteItemLedger, SqliteRetentionLedger
+from knowhub.ledger.sqlite.keys import SqliteKeyLedger, SqliteLoginLedger
 from knowhub.ledger.sqlite.leases import SqliteLeases
+from knowhub.ledger.sqlite.questions import SqliteQuestionLedger
 from knowhub.ledger.sqlite.reports import SqliteReports
 from knowhub.ledger.sqlite.stages import SqliteStageLedger
 from knowhub.pipelines.sync import Ledgers
 from knowhub.wiring.catalog import Connected, Connection, connect
+from knowhub.wiring.doors import Doors
 from knowhub.wiring.settings import Configuration
 
 if TYPE_CHECKING:
     from knowhub.embedding.cache import CachedEmbedder
     from knowhub.formats.sandbox import Sandbox
-    from knowhub.pipelines.ask import Answerer
+    from knowhub.language.strands import StrandsModel
+    from knowhub.pipelines.ask import Rerank, Sought
 
 _GENERATION = "index_generation"
 _REINDEXING = "index_generation_being_built"
@@ -79,6 +95,32 @@ class Laptop:
     @cached_property
     def retention(self) -> RetentionLedger:
         return SqliteRetentionLedger(self.database)
+
+    # ── who asks, and what was asked ─────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def directories(self) -> DirectoryLedger:
+        return SqliteDirectoryLedger(self.database)
+
+    @cached_property
+    def keys(self) -> KeyLedger:
+        return SqliteKeyLedger(self.database)
+
+    @cached_property
+    def logins(self) -> LoginLedger:
+        return SqliteLoginLedger(self.database)
+
+    @cached_property
+    def audit(self) -> AuditLedger:
+        return SqliteAuditLedger(self.database)
+
+    @cached_property
+    def questions(self) -> QuestionLedger:
+        return SqliteQuestionLedger(self.database)
+
+    @cached_property
+    def doors(self) -> Doors:
+        return Doors(self.configuration, self.directories, self.keys, self.logins, self.clock)
 
     # ── sources ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -210,17 +252,38 @@ class Laptop:
         if "://" not in place:
             shutil.rmtree(place, ignore_errors=True)
 
+    # ── answers ──────────────────────────────────────────────────────────────────────────────────────
+
     @cached_property
     def answerer(self) -> Answerer:
-        from knowhub.answering.extractive import ExtractiveAnswerer
-        from knowhub.index.words import terms
+        from knowhub.wiring.models import make_answerer
 
-        return ExtractiveAnswerer(self.query_embedder, terms=terms)
+        return make_answerer(self.configuration, self.query_embedder, self.language_model)
+
+    @cached_property
+    def language_model(self) -> StrandsModel | None:
+        """None: answers are quotes."""
+        from knowhub.wiring.models import make_language_model
+
+        return make_language_model(self.configuration)
+
+    def complete(self, question: str, turns: Sequence[Turn]) -> Sought:
+        """A question of a conversation as one that stands alone."""
+        from knowhub.wiring.models import completed
+
+        return completed(question, turns, self.language_model, self.query_embedder)
+
+    @cached_property
+    def rerank(self) -> Rerank | None:
+        from knowhub.wiring.models import make_rerank
+
+        return make_rerank(self.configuration)
 
     def close(self) -> None:
         """Stop child processes and close files; safe to call at any time."""
-        for name in ("_sandbox", "document_embedder"):
-            if name in self.__dict__:
-                self.__dict__.pop(name).close()
+        for name in ("_sandbox", "document_embedder", "language_model"):
+            part = self.__dict__.pop(name, None)
+            if part is not None:
+                part.close()
         if "database" in self.__dict__:
             self.database.close()

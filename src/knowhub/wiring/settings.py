@@ -58,11 +58,89 @@ class IndexSettings(_Table):
     )
 
 
+class OidcSettings(_Table):
+    """Signing in with an OpenID Connect provider."""
+
+    issuer: str = Field("", description="Its issuer URL, as tokens name it; empty: nobody signs in this way.")
+    audience: tuple[str, ...] = Field((), description="What `aud` of a token must hold one of; `client_id` if empty.")
+    client_id: str = Field("", description="This hub's client id: what the page signs in with.")
+    client_secret: str = Field("", description="Secret reference, for a confidential client.")
+    email_claim: str = Field("email", description="Where a token says the address.")
+    require_verified_email: bool = Field(True, description="Believe an address only beside `email_verified: true`.")
+    groups_claim: str = Field("groups", description="Where a token lists groups; `realm_access.roles` goes deeper.")
+
+
 class AccessSettings(_Table):
-    """Who asks from this machine's command line, and who may read what a source itself does not restrict."""
+    """Who asks, what they hold, and who may read what a source itself does not restrict."""
 
     readers: tuple[str, ...] = Field(("owner",), description="Principals that read sources which name no readers.")
     me: tuple[str, ...] = Field(("owner",), description="The principals of whoever uses the command line here.")
+    admins: tuple[str, ...] = Field((), description="Addresses, and `group:NAME`s, of those who administer the hub.")
+    public: bool = Field(False, description="Answer anybody, from what the sources themselves show to everyone.")
+    people: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="Address ▸ further principals: accounts without an address, groups."
+    )
+    distrust_emails: tuple[str, ...] = Field((), description="Sources whose addresses prove nothing.")
+    memberships_hours: float = Field(1, gt=0, description="How often people and memberships are read while serving.")
+    max_age_hours: float = Field(24, gt=0, description="Memberships older than this grant nothing.")
+
+
+class ServerSettings(_Table):
+    """What `knowhub serve` listens on, and how much it takes."""
+
+    host: str = Field("127.0.0.1", description="Where to listen.")
+    port: int = Field(8765, ge=0, le=65535, description="0 takes a free one.")
+    allowed_hosts: tuple[str, ...] = Field((), description="Names it answers to besides those of this machine.")
+    local_owner: bool = Field(True, description="On loopback, a browser or program of this machine is `access.me`.")
+    requests_per_minute: int = Field(120, ge=1, description="Of one key or person.")
+    concurrent_queries: int = Field(0, ge=0, description="Answered at once; 0: one a core.")
+    waiting_queries: int = Field(64, ge=0, description="So many wait; more are told to come back.")
+    concurrent_streams: int = Field(4, ge=1, description="Of one key or person.")
+    max_body_bytes: int = Field(262_144, ge=1024, description="A larger request is refused.")
+    cache_entries: int = Field(512, ge=0, description="Answers kept, each for whoever asked; 0: none.")
+    cache_seconds: float = Field(300, ge=0, description="How long.")
+
+
+class ScheduleSettings(_Table):
+    """When `knowhub serve` syncs."""
+
+    every_minutes: float = Field(60, gt=0, description="Each source, counted from the end of its last run.")
+    sources: dict[str, float] = Field(default_factory=dict, description="Source ▸ minutes, where they differ.")
+
+
+class AnswerSettings(_Table):
+    """What becomes of questions and answers."""
+
+    unsupported: typing.Literal["remove", "mark"] = Field(
+        "remove", description="What happens to a generated sentence that stands in no source."
+    )
+    keep_days: int = Field(30, ge=0, description="How long questions, feedback and the audit trail are kept.")
+    feedback: Path = Field(Path("feedback.toml"), description="The evaluation file that feedback is written to.")
+
+
+class LanguageSettings(_Table):
+    """The language model that writes answers. Without one, answers are quotes."""
+
+    provider: typing.Literal["", "bedrock", "anthropic", "openai"] = Field(
+        "", description="`openai` also speaks to Ollama, vLLM and llama.cpp; empty: no model."
+    )
+    model: str = Field("", description="The provider's id of the model.")
+    key: str = Field("", description="Secret reference; Bedrock uses AWS credentials instead.")
+    base_url: str = Field("", description="Another server of the provider's kind.")
+    region: str = Field("", description="For Bedrock.")
+    max_tokens: int = Field(1024, ge=64, description="The longest answer.")
+    timeout_s: float = Field(60, gt=0, description="Longest silence of the model.")
+
+
+class RerankingSettings(_Table):
+    """A second look at the best passages."""
+
+    provider: typing.Literal["", "cohere", "voyage", "bedrock", "local"] = Field("", description="Empty: none.")
+    model: str = Field("", description="The provider's id of the model; for `local` a folder with `model.onnx`.")
+    key: str = Field("", description="Secret reference; Bedrock uses AWS credentials instead.")
+    base_url: str = Field("", description="Another server of the provider's kind.")
+    region: str = Field("", description="For Bedrock.")
+    candidates: int = Field(40, ge=2, le=200, description="How many passages are looked at again.")
 
 
 class EmbeddingSettings(_Table):
@@ -111,9 +189,15 @@ class Settings(BaseSettings):
     lake: LakeSettings = LakeSettings()
     index: IndexSettings = IndexSettings()
     access: AccessSettings = AccessSettings()
+    oidc: OidcSettings = OidcSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     search: SearchSettings = SearchSettings()
+    reranking: RerankingSettings = RerankingSettings()
+    language: LanguageSettings = LanguageSettings()
+    answers: AnswerSettings = AnswerSettings()
     sync: SyncSettings = SyncSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    server: ServerSettings = ServerSettings()
     chunking: dict[str, Any] = Field(default_factory=dict)
     sources: dict[str, dict[str, Any]] = Field(default_factory=dict)
 

@@ -275,7 +275,7 @@ def test_containers_are_known_by_id_and_by_name_and_sources_must_exist(
     assert command(capsys, "search", "hotel", "--source", "nope") == (
         1,
         "",
-        "there is no source nope. Known: docs.\n",
+        "there is nothing for you in a source nope. You can read docs.\n",
     )
 
 

@@ -20,11 +20,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from knowhub.entrypoints.cli import access
+
 if TYPE_CHECKING:
     from datetime import datetime
 
     from knowhub.core.types import Filters
     from knowhub.wiring.app import App
+    from knowhub.wiring.settings import Configuration
 
 WRONG_USAGE, INCOMPLETE, NOTHING_FOUND, INTERRUPTED = 2, 3, 4, 130
 
@@ -90,14 +93,17 @@ def _app(*, quiet: bool, needs_file: bool = True) -> Iterator[App]:
     from knowhub.entrypoints.cli.progress import Bars
     from knowhub.wiring.app import App
     from knowhub.wiring.laptop import Laptop
+
+    with Bars(quiet=quiet) as bars, App(Laptop(_configuration(needs_file=needs_file)), bars) as app:
+        yield app
+
+
+def _configuration(*, needs_file: bool = True) -> Configuration:
     from knowhub.wiring.settings import default, find_file, load
 
     if _chosen.config is None and not needs_file:
-        configuration = default(Path.cwd())
-    else:
-        configuration = load(_chosen.config or find_file(Path.cwd()))
-    with Bars(quiet=quiet) as bars, App(Laptop(configuration), bars) as app:
-        yield app
+        return default(Path.cwd())
+    return load(_chosen.config or find_file(Path.cwd()))
 
 
 def _filters(
@@ -262,14 +268,14 @@ def search(
     json: Json = False,
 ) -> None:
     """Find passages."""
-    from knowhub.entrypoints.cli import output
+    from knowhub.entrypoints.cli import answers
 
     filters = _filters(source, kind, container, author, since, until)
     with _app(quiet=json) as app:
         viewer = app.me(as_ or ())
         hits = app.search(text, viewer=viewer, mode=mode.value, top_k=top, filters=filters)
         joined = [app.around(hit, viewer=viewer, radius=around) if around else [] for hit in hits]
-    output.hits(text, hits, joined, json=json)
+    answers.hits(text, hits, joined, json=json)
     if not hits:
         raise typer.Exit(NOTHING_FOUND)
 
@@ -287,14 +293,52 @@ def ask(
     json: Json = False,
 ) -> None:
     """Answer a question with quotes, or say that it is not written down."""
-    from knowhub.entrypoints.cli import output
+    from knowhub.entrypoints.cli import answers
 
     filters = _filters(source, kind, container, author, since, until)
     with _app(quiet=json) as app:
         answer = app.ask(text, viewer=app.me(as_ or ()), filters=filters)
-    output.answer(answer, json=json)
+    answers.answer(answer, json=json)
     if not answer.found:
         raise typer.Exit(NOTHING_FOUND)
+
+
+@cli.command()
+def gaps(
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, help="Of so many days; all that are kept if none.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """What people asked and nobody had written down, and who might know."""
+    from knowhub.entrypoints.cli import answers
+
+    with _app(quiet=json) as app:
+        answers.gaps(app.gaps(viewer=app.me(), days=days), json=json)
+
+
+# ── serve ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option("--host", help="Where to listen, instead of server.host.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Instead of server.port; 0 takes a free one.")] = None,
+    schedule: Annotated[bool, typer.Option("--schedule/--no-schedule", help="Also sync the sources in time.")] = True,
+) -> None:
+    """Answer by web page, REST and MCP, and keep the sources fresh."""
+    from knowhub.entrypoints.cli.serving import run
+
+    run(_configuration(), host=host, port=port, scheduled=schedule)
+
+
+@cli.command()
+def mcp(as_: As = None) -> None:
+    """Serve the Model Context Protocol on standard input and output."""
+    from knowhub.entrypoints.mcp import serve_stdio
+
+    with _app(quiet=True) as app:
+        serve_stdio(app, as_ or [])
 
 
 # ── look ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -389,6 +433,9 @@ def evaluate(
             output.question_evaluation(app.evaluate_questions(place, viewer=app.me()), json=json)
         else:
             output.evaluation(app.evaluate(place, queries), json=json)
+
+
+access.register(cli, lambda quiet: _app(quiet=quiet))
 
 
 def main() -> None:

@@ -19,12 +19,13 @@ from knowhub.core.types import document_id
 
 if TYPE_CHECKING:
     from knowhub.core.ports import ContainerCoverage
-    from knowhub.core.types import Answer, Citation, Hit, ObjectKey
+    from knowhub.core.types import ObjectKey
     from knowhub.pipelines.chunk import StageReport
     from knowhub.pipelines.evaluate import Evaluation
     from knowhub.pipelines.evaluate_questions import QuestionEvaluation
     from knowhub.pipelines.sync import SyncReport
-    from knowhub.wiring.app import Finding, Shown, SourceStatus
+    from knowhub.wiring.documents import Shown
+    from knowhub.wiring.reporting import Finding, SourceStatus
 
 _SNIPPET = 240
 _PIPE_WIDTH = 200
@@ -36,35 +37,40 @@ _STATES = {"ok": "[green]ok[/]", "incomplete": "[yellow]incomplete[/]", "failed"
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output; nothing else goes there with --json."""
-    text = jsonlib.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+    text = jsonlib.dumps(plain(value), ensure_ascii=False, allow_nan=False)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
-        text = jsonlib.dumps(_plain(value), allow_nan=False)
+        text = jsonlib.dumps(plain(value), allow_nan=False)
     sys.stdout.write(f"{text}\n")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
+        return plain(asdict(value))
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, frozenset | set):
-        return sorted(_plain(item) for item in value)
+        return sorted(plain(item) for item in value)
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _console() -> Console:
+def console_here() -> Console:
     """A terminal's width for people who read in one; lines as they are for pipes and files.
 
     Without emoji: a quote that says `:warning:` is shown as it stands.
     """
     console = Console(highlight=False, emoji=False)
     return console if console.is_terminal else Console(highlight=False, emoji=False, soft_wrap=True, width=_PIPE_WIDTH)
+
+
+def shortened(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _SNIPPET else f"{flat[:_SNIPPET]}…"
 
 
 # ── set up and sync ──────────────────────────────────────────────────────────────────────────────────
@@ -75,14 +81,14 @@ def findings(found: Sequence[Finding], *, json: bool) -> None:
         return print_json({"findings": found, "ok": not any(one.problem for one in found)})
     for one in found:
         mark = "[red]✗[/]" if one.problem else "[green]✓[/]"
-        _console().print(f"{mark} {escape(one.subject)}" + (f": {escape(one.problem)}" if one.problem else ""))
+        console_here().print(f"{mark} {escape(one.subject)}" + (f": {escape(one.problem)}" if one.problem else ""))
     return None
 
 
 def syncs(reports: Sequence[SyncReport], *, json: bool) -> None:
     if json:
         return print_json({"runs": reports})
-    console = _console()
+    console = console_here()
     for report in reports:
         fetched, embedded = report.fetched, report.embedded
         facts = [f"{fetched.changed} changed", f"{fetched.deleted} deleted"]
@@ -104,108 +110,19 @@ def keys(written: Sequence[ObjectKey], *, json: bool) -> None:
     if json:
         return print_json({"keys": written})
     for key in written:
-        _console().print(f"Taken in as {escape(key)}. Next: `knowhub embed`.")
+        console_here().print(f"Taken in as {escape(key)}. Next: `knowhub embed`.")
     return None
 
 
 def rebuilt(report: StageReport, *, json: bool) -> None:
     if json:
         return print_json(report)
-    console = _console()
+    console = console_here()
     done = f"{_count(report.documents, 'document')}, {_count(report.chunks, 'chunk')}, {report.failed} failed"
     console.print(f"Rebuilt the index: {done}.")
     for error in report.errors:
         console.print(f"   [yellow]{escape(error)}[/]")
     return None
-
-
-# ── search and ask ───────────────────────────────────────────────────────────────────────────────────
-
-
-def hits(text: str, found: Sequence[Hit], joined: Sequence[Sequence[Hit]], *, json: bool) -> None:
-    """`joined`: for each hit the chunks around it, itself included, or none to show it alone."""
-    if json:
-        around = [[chunk.chunk.text for chunk in chunks] for chunks in joined]
-        shown = [{**_hit(hit), "around": texts} for hit, texts in zip(found, around, strict=True)]
-        return print_json({"query": text, "hits": shown})
-    console = _console()
-    if not found:
-        console.print("Nothing found.")
-    for number, (hit, chunks) in enumerate(zip(found, joined, strict=True), 1):
-        console.print(f"[bold]{number}. {escape(hit.title)}[/] [dim]{escape(_byline(hit))}[/]")
-        for one in chunks:
-            style = "bold" if one.chunk.id == hit.chunk.id else "dim"
-            console.print(f"[{style}]{escape(one.chunk.text)}[/]")
-        if not chunks:
-            console.print(f"   {escape(_shortened(hit.chunk.text))}")
-        console.print(f"   [cyan]{escape(hit.link)}[/]", soft_wrap=True)
-    return None
-
-
-def _hit(hit: Hit) -> dict[str, Any]:
-    return {
-        "document": hit.chunk.document,
-        "chunk": hit.chunk.id,
-        "title": hit.title,
-        "link": hit.link,
-        "text": hit.chunk.text,
-        "context": hit.chunk.context,
-        "source": hit.source,
-        "container": hit.container,
-        "kind": hit.kind,
-        "authors": hit.authors,
-        "time": hit.chunk.time or hit.updated_at,
-        "score": hit.score,
-        "cosine": hit.cosine,
-        "bm25": hit.bm25,
-        "duplicates": hit.duplicates,
-    }
-
-
-def _byline(hit: Hit) -> str:
-    time = hit.chunk.time or hit.updated_at
-    author = hit.chunk.author or ", ".join(hit.authors[:2])
-    return " · ".join(part for part in (hit.source, author, f"{time:%Y-%m-%d}" if time else "") if part)
-
-
-def _shortened(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _SNIPPET else f"{flat[:_SNIPPET]}…"
-
-
-def answer(given: Answer, *, json: bool) -> None:
-    if json:
-        fields = _plain({**asdict(given), "nearest": [_hit(hit) for hit in given.nearest]})
-        return print_json(fields)
-    console = _console()
-    if given.found:
-        if given.conflict:
-            console.print(f"[yellow]{escape(given.conflict)}[/]")
-        for citation in given.citations:
-            _quote(console, citation)
-        for citation in given.elsewhere:
-            _quote(console, citation)
-        return None
-    console.print("[yellow]Not found:[/] nothing here answers that.")
-    titles: dict[str, str] = {}
-    for hit in given.nearest:
-        titles.setdefault(hit.title, hit.link)
-    if titles:
-        console.print("What came nearest:")
-    for title, link in list(titles.items())[:3]:
-        console.print(f"   {escape(title)} [cyan]{escape(link)}[/]", soft_wrap=True)
-    return None
-
-
-def _quote(console: Console, citation: Citation) -> None:
-    by = " · ".join(
-        part
-        for part in (citation.source, citation.author, f"{citation.time:%Y-%m-%d}" if citation.time else "")
-        if part
-    )
-    console.print(f"“{escape(citation.quote.strip())}”")
-    console.print(f"   [bold]\\[{citation.number}] {escape(citation.title)}[/] [dim]{escape(by)}[/]")
-    console.print(f"   [cyan]{escape(citation.link)}[/]", soft_wrap=True)
 
 
 # ── status ───────────────────────────────────────────────────────────────────────────────────────────
@@ -214,7 +131,7 @@ def _quote(console: Console, citation: Citation) -> None:
 def status(found: Sequence[SourceStatus], *, detailed: bool, json: bool) -> None:
     if json:
         return print_json({"sources": [_status_json(one) for one in found]})
-    console = _console()
+    console = console_here()
     rows = [row for one in found for row in _status_rows(one, detailed)]
     # A column of nothing but zeros would only push the others off a narrow screen.
     shown = [i for i, title in enumerate(_COLUMNS) if title not in _IF_ANY or any(row[i] != "0" for row in rows)]
@@ -254,7 +171,7 @@ def _row(source: str, container: str, rows: Sequence[ContainerCoverage], ran: st
         f"[red]{failed:,}[/]" if failed else "0",
         f"{sum(row.pending for row in rows):,}",
         f"{sum(bool(row.gap) for row in rows):,}",
-        _age(min(times)) if times else "",
+        age(min(times)) if times else "",
         ran,
     )
 
@@ -263,7 +180,9 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def _age(time: datetime) -> str:
+def age(time: datetime | None) -> str:
+    if time is None:
+        return "never"
     seconds = int((datetime.now(UTC) - time).total_seconds())
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:
@@ -296,7 +215,7 @@ def _status_json(one: SourceStatus) -> dict[str, Any]:
     return {
         "source": one.source,
         "whole": not one.holes,
-        "containers": [{**_plain(row), "accounted": row.accounted, "whole": row.whole} for row in one.coverage],
+        "containers": [{**plain(row), "accounted": row.accounted, "whole": row.whole} for row in one.coverage],
         "holes": one.holes,
         "failed": one.problems,
         "dead_letters": one.dead_letters,
@@ -311,7 +230,7 @@ def shown(found: Shown, *, json: bool) -> None:
     item, chunked = found.item, found.chunked
     if json:
         return print_json({"item": item, "stored": chunked})
-    console = _console()
+    console = console_here()
     console.print(f"[bold]{escape(document_id(item.source, item.item))}[/] {escape(item.title)}")
     state = f"{item.state}: {item.reason}" if item.reason else item.state
     console.print(f"   state      {escape('deleted at the source' if item.deleted else state)}")
@@ -336,19 +255,21 @@ def shown(found: Shown, *, json: bool) -> None:
 def exported(out: Path, count: int, *, json: bool) -> None:
     if json:
         return print_json({"file": str(out), "documents": count})
-    return _console().print(f"Wrote {_count(count, 'document')} to {escape(str(out))}.")
+    return console_here().print(f"Wrote {_count(count, 'document')} to {escape(str(out))}.")
 
 
 def exported_files(folder: Path, files: Sequence[Path], *, json: bool) -> None:
     if json:
         return print_json({"folder": str(folder), "files": [str(file.relative_to(folder)) for file in files]})
-    return _console().print(f"Wrote {_count(len(files), 'table')} to {escape(str(folder))}.")
+    return console_here().print(f"Wrote {_count(len(files), 'table')} to {escape(str(folder))}.")
 
 
 def forgotten(name: str, objects: int, *, json: bool) -> None:
     if json:
         return print_json({"forgotten": name, "objects_changed": objects})
-    return _console().print(f"Erased {escape(name)} from the index and from {_count(objects, 'object')} of the lake.")
+    return console_here().print(
+        f"Erased {escape(name)} from the index and from {_count(objects, 'object')} of the lake."
+    )
 
 
 # ── evaluation ───────────────────────────────────────────────────────────────────────────────────────
@@ -357,7 +278,7 @@ def forgotten(name: str, objects: int, *, json: bool) -> None:
 def evaluation(figures: Evaluation, *, json: bool) -> None:
     if json:
         return print_json(figures.as_json())
-    console = _console()
+    console = console_here()
     console.print(
         f"[bold]{escape(figures.dataset)}[/]: {figures.documents:,} documents, {figures.queries:,} queries,"
         f" {escape(figures.model)}, indexed in {figures.seconds:.1f} s"
@@ -370,7 +291,7 @@ def evaluation(figures: Evaluation, *, json: bool) -> None:
 def question_evaluation(figures: QuestionEvaluation, *, json: bool) -> None:
     if json:
         return print_json(figures.as_json())
-    console = _console()
+    console = console_here()
     console.print(f"[bold]{escape(figures.dataset)}[/]: {figures.questions} questions")
     names = ("hit_at_1", "hit_at_5", "hit_at_10", "p50_ms", "p99_ms")
     console.print(_figures(names, {mode: asdict(row) for mode, row in figures.modes.items()}))
@@ -386,7 +307,7 @@ def question_evaluation(figures: QuestionEvaluation, *, json: bool) -> None:
     for outcome in figures.outcomes:
         if not outcome.right:
             console.print(
-                f"   [yellow]✗[/] {escape(outcome.question)} → {escape(_shortened(outcome.quote) or 'not found')}"
+                f"   [yellow]✗[/] {escape(outcome.question)} → {escape(shortened(outcome.quote) or 'not found')}"
             )
     return None
 
