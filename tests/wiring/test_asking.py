@@ -153,7 +153,14 @@ def test_what_nobody_could_answer_is_a_gap_until_it_is_too_old(app: App) -> None
     assert app.gaps(viewer=app.me())
 
 
+def test_a_greeting_is_no_gap(app: App) -> None:
+    assert not app.ask("Thank you!", viewer=app.me()).found
+    assert app.gaps(viewer=app.me()) == []
+
+
 def test_a_question_of_a_conversation_says_what_was_searched_for(app: App) -> None:
-    turns = [Turn("Where is the key?", "Under the mat.")]
-    answer = app.ask("And the rent?", viewer=app.me(), turns=turns)
-    assert answer.question == "And the rent?"
+    turns = [Turn("Who pays the rent?", "The tenant.")]
+    answer = app.ask("And when is it paid?", viewer=app.me(), turns=turns)
+    assert answer.question == "And when is it paid?"
+    assert "rent" in answer.searched
+    assert app.ask("Which monthly invoice covers electricity, water and heating?", viewer=app.me(), turns=turns).searched == ""

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from knowhub.answering.question import is_small_talk
 from knowhub.core.errors import NotFound
 from knowhub.core.ports import AskedQuestion
 from knowhub.core.types import (
@@ -144,6 +145,9 @@ class AskMoves(PeopleMoves):
                 yield event
 
     def _record_question(self, answer: Answer, viewer: Viewer) -> None:
+        """For feedback and gaps; nobody has to write an answer to a greeting."""
+        if is_small_talk(answer.question):
+            return
         cited = tuple(dict.fromkeys(one.document for one in answer.citations))
         self._adapters.questions.record(
             AskedQuestion(

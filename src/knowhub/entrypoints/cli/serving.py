@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import threading
 from collections.abc import Sequence
 
 from knowhub.entrypoints.rest.app import Mounted
@@ -22,6 +23,8 @@ def run(configuration: Configuration, *, host: str | None, port: int | None, sch
     configuration = dataclasses.replace(configuration, settings=settings)
     to_stderr()
     with App(Laptop(configuration)) as app:
+        # The first question should not wait for the model.
+        threading.Thread(target=lambda: list(app.ready()), name="warming", daemon=True).start()
         serve(app, configuration.file, scheduled=scheduled, mounts=_mounts(app), started=_announce)
 
 
