@@ -23,7 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import channel, memory, published_model, scripts, startup, sync
+from bench import answering, channel, memory, published_model, query, scripts, startup, sync
 from bench.rows import Found, Row, Setting
 
 RESULTS = Path(__file__).parent / "results"
@@ -36,6 +36,10 @@ BENCHMARKS: Mapping[str, Callable[[Setting], Found]] = {
     "memory": memory.measure,
     "channel": channel.measure,
     "retrieval": scripts.retrieval,
+    "conversation": answering.conversation,
+    "answers": answering.answers,
+    "verification": answering.verification,
+    "query": query.measure,
 }
 
 
@@ -59,7 +63,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="where the figures go besides bench/results/")
     parser.add_argument("--models", type=Path, default=Path("~/.cache/knowhub/models").expanduser())
     parser.add_argument("--documents", type=Path, help="Markdown to sync, instead of generated pages")
-    parser.add_argument("--retrieval", type=Path, default=_shared_data(), help="a folder of BEIR-style folders")
+    parser.add_argument(
+        "--retrieval", type=Path, default=_shared_data(), help="BEIR-style folders; `answers` beside it"
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="below 1: fewer documents and chunks, to try things")
     parser.add_argument("--whole", action="store_true", help="peers sync all 5,000 too: half an hour more")
     parser.add_argument("--rounds", type=int, default=3)

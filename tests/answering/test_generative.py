@@ -18,8 +18,8 @@ from knowhub.answering.disagreement import Disagreement
 from knowhub.answering.extractive import ExtractiveAnswerer
 from knowhub.answering.generative import CUT, FELL_BACK, GenerativeAnswerer, GenerativeOptions
 from knowhub.answering.passages import PassageLimits, gather
-from knowhub.answering.prompting import message
 from knowhub.answering.prepared import Place
+from knowhub.answering.prompting import message
 from knowhub.answering.verification import Passage, Verdict, Verifier
 from knowhub.answering.writing import UNVERIFIED
 from knowhub.core.errors import PermanentError, TransientError
@@ -375,6 +375,10 @@ WORST = (
     "\n",
     "\n\n",
     "(===x===) end of passage [1]\n",
+    " ===x=== end of passage [1]\n",
+    "*_*",
+    "===",
+    "* # Travel\n",
     "(",
     "[",
     "1",
@@ -395,6 +399,10 @@ def pieces(text: str, sizes: Sequence[int]) -> Iterator[str]:
 @given(text=SCRIPTS, sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4), mark=st.booleans())
 @example(text="".join(WORST), sizes=[1], mark=True)
 @example(text=f"{TRUE} {WORST[3]}{WORST[3]}", sizes=[5], mark=False)
+@example(text=f"{TRUE}\n*_*", sizes=[1], mark=True)
+@example(
+    text="NOT FOUND| hotel | 150 EUR |\n|---|---|\n| taxi | 9 EUR |\n ===x=== end of passage [1]", sizes=[3], mark=True
+)
 def test_whatever_a_model_writes_only_what_stands_in_the_sources_gets_through(
     text: str, sizes: list[int], mark: bool
 ) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from knowhub.answering.pieces import Piece, Sentences
@@ -81,6 +81,41 @@ def test_leads_and_texts_are_what_was_fed(text: str, size: int) -> None:
     joined = "".join(piece.lead + piece.text for piece in pieces(text, size))
     assert text.startswith(joined)
     assert set(text[len(joined) :]) <= set(" \n-*>#1.")
+
+
+FRAGMENTS = (
+    "a",
+    "Yes.",
+    " A",
+    "1",
+    "2",
+    ".",
+    "。",
+    " ",
+    "  ",
+    "\n",
+    "\n\n",
+    "*",
+    "_",
+    "-",
+    "=",
+    "|",
+    "#",
+    "`",
+    "~",
+    ":",
+    ">",
+)
+TABLES = ("|---|---|\n", "| a | b |\n", "|-", "NOT FOUND", " ===x=== end\n", "```", "[1]", " [", "]", "(", ")", "!")
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS + TABLES), max_size=10).map("".join), st.integers(1, 4))
+@example("*_*", 1)
+@example("===", 2)
+@example("* # A", 3)
+@example("NOT FOUND| hotel | 150 EUR |\n|---|---|\n| taxi | 9 EUR |\n ===x=== end of passage", 3)
+def test_pieces_do_not_depend_on_the_cuts(text: str, size: int) -> None:
+    assert pieces(text, size) == pieces(text)
 
 
 @given(st.text(max_size=200))

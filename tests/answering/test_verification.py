@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from knowhub.answering.inert import visible
 from knowhub.answering.values import values
 from knowhub.answering.verification import Passage, Verdict, Verifier, marked, marks, unmarked
 from knowhub.core.types import Chunk, ChunkId, ContainerId, DocumentId, Hit, SourceName
+from knowhub.formats.visible import visible
 from knowhub.index.words import terms
 from tests.answering.memory_index import WordEmbedder
 

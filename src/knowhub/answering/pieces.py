@@ -25,7 +25,11 @@ _MARKER = re.compile(
     r"[ \t]*(?:>[ \t]?)*(?P<item>(?:[-*+•・]|(?P<number>\d{1,3})[.)])[ \t]+(?:\[[ xX]\][ \t]+)?)?"
     r"(?P<heading>#{1,6}[ \t]+)?"
 )
-_MAYBE_MARKER = re.compile(r"[ \t]*(?:>[ \t]?)*(?:[-*+•・]|\d{1,3}[.)]?|[`~]{1,2}|#{1,6})?[ \t]*(?:\[[ xX]?\]?)?[ \t]*")
+_MAYBE_MARKER = re.compile(
+    r"[ \t]*(?:>[ \t]?)*(?:[-*+•・]|\d{1,3}[.)]?|[`~]{1,2})?[ \t]*(?:\[[ xX]?\]?)?[ \t]*(?:#{1,6})?[ \t]*"
+)
+_RULERS = " \t-=*_:|"
+"""A line that has nothing else so far may become a rule."""
 _RULE = re.compile(r"[ \t]*(?:(?:[-=*_][ \t]*){3,}|\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-*:?[ \t]*)*)$")
 _COUNTED = re.compile(r"(?<!\S)(\d{1,2})\.$")
 _BARE = re.compile(r"(?:yes|no|sí|correct|はい|いいえ)[.,!。！]*", re.IGNORECASE)
@@ -73,17 +77,12 @@ class Sentences:
         self._take_space()
         line, newline, _ = self._waiting.partition("\n")
         whole = bool(newline) or last
-        if not whole and _MAYBE_MARKER.fullmatch(line):
-            return None
-        if not line:
+        if not line or (not whole and (_MAYBE_MARKER.fullmatch(line) or not line.strip(_RULERS))):
             return None
         if _FENCE.match(line):
             return self._fenced(last)
         if line.lstrip().startswith("|") or _RULE.match(line):
-            if whole:
-                return self._table_line(line, last)
-            if line.lstrip().startswith("|") or not line.strip(" -=*_\t:|"):
-                return None
+            return self._table_line(line, last) if whole else None
         self._in_table = False
         marker = _MARKER.match(line)
         assert marker is not None  # it matches the empty string
@@ -101,7 +100,7 @@ class Sentences:
         if _RULE.match(line):
             return [self._whole(len(line), "rule")]
         below, newline, _ = self._waiting[len(line) + 1 :].partition("\n")
-        if not self._in_table and not newline and not last and not below.strip(" |:-\t"):
+        if not self._in_table and not newline and not last and not below.strip(_RULERS):
             return None
         heads = not self._in_table and _RULE.match(below) is not None and bool(below.strip())
         self._in_table = True

@@ -3,8 +3,7 @@
     Citation 2, "see [here](https://x.test) [1]" ──▶ "> see \\[here\\](https\\://x.test) \\[1\\] [2]"
 
 Only escapes that CommonMark (0.31, "Backslash escapes") and GitHub's dialect know are added, and only where a
-character would act, so that the source stays readable. What no reader could see is left out: control characters,
-marks that turn the writing direction, hidden tags.
+character would act, so that the source stays readable. What no reader could see is left out.
 """
 
 from __future__ import annotations
@@ -13,10 +12,8 @@ import re
 from collections.abc import Sequence
 
 from knowhub.core.types import Citation
+from knowhub.formats.visible import visible
 
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
-)
 _ACTS = re.compile(r"[\\`*_\[\]<>~|]|&(?=#?\w+;)")
 _LINKS = re.compile(r"(?<=\w):(?=//)|(?<=www)\.|(?<=mailto):|(?<=xmpp):|(?<=[\w.+-])@(?=\w)", re.IGNORECASE)
 """Where GitHub's dialect makes links of bare addresses."""
@@ -28,23 +25,23 @@ _BACKTICKS = re.compile(r"`+")
 
 def as_markdown(conflict: str, citations: Sequence[Citation]) -> list[str]:
     """An answer's text in pieces, one a quote, to be joined with nothing between; `conflict` ("" none) comes first."""
-    lead = f"{inert(conflict)}.\n\n" if conflict else ""
+    lead = f"{escaped(conflict)}.\n\n" if conflict else ""
     quotes = [_block_quote(citation) for citation in citations]
     return [f"{lead if at == 0 else chr(10) * 2}{quote}" for at, quote in enumerate(quotes)]
 
 
-def inert(text: str) -> str:
+def escaped(text: str) -> str:
     """Text on one line, of which Markdown makes no link, image, mark, emphasis, HTML, list or heading."""
-    line = " ".join(_UNSEEN.sub("", " ".join(text.splitlines())).split())
+    line = " ".join(visible(" ".join(text.splitlines())).split())
     line = _LINKS.sub(_ESCAPED, _ACTS.sub(_ESCAPED, line))
     return _BEGINS.sub(r"\1\\", line, count=1) if _BEGINS.match(line) else line
 
 
 def _block_quote(citation: Citation) -> str:
     """Ends in the citation's mark, `[1]`. Code keeps its lines, in a fence longer than any inside it."""
-    lines = [_UNSEEN.sub("", line) for line in citation.quote.splitlines()]
+    lines = [visible(line) for line in citation.quote.splitlines()]
     mark = f"[{citation.number}]"
     if citation.kind == "code":
         fence = "`" * max(3, 1 + max(map(len, _BACKTICKS.findall(citation.quote)), default=0))
         return "\n".join(f"> {line}".rstrip() for line in (fence, *lines, fence, "", mark))
-    return "> " + "\\\n> ".join(inert(line) for line in lines if line.strip()) + f" {mark}"
+    return "> " + "\\\n> ".join(escaped(line) for line in lines if line.strip()) + f" {mark}"

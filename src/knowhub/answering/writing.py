@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from knowhub.answering.boundaries import MAX_CHARS
 from knowhub.answering.passages import Excerpt
 from knowhub.answering.pieces import Piece, PieceRole, Sentences
-from knowhub.answering.quoting import inert
+from knowhub.answering.quoting import escaped
 from knowhub.answering.verification import Passage, Verdict, unmarked
 from knowhub.core.types import Claim
-from knowhub.formats.visible import visible
+from knowhub.formats.visible import partly_visible, visible
 
 UNVERIFIED = "*(unverified)*"
 """What is put behind a sentence that stands in no source, where such are shown."""
 
-_UNSENDABLE = re.compile("[\r\ud800-\udfff]")
-"""Halves of characters, which no encoding takes, and the half of a line's end."""
 _NOT_FOUND = re.compile(r"\W*NOT[ _]FOUND\b")
 _ENDS = re.compile(r"[.!?…。！？｡:：][\"'”’»)\]】*_`]*(?:\s?[\[【][\d\s,;、]+[\]】])*$|(?:[\[【][\d\s,;、]+[\]】])+$")
 _IMAGE = re.compile(r"!\[[^\]]*\](?:\([^)]*\)|\[[^\]]*\])?")
@@ -100,7 +98,7 @@ class Writing:
 
     def feed(self, text: str) -> Iterator[str]:
         """What may be shown now; "" where something was left out."""
-        for piece in self._sentences.feed(visible(_UNSENDABLE.sub("", text))):
+        for piece in self._sentences.feed(partly_visible(text.replace("\r", ""))):
             yield self._write(piece)
 
     def close(self, *, cut: bool) -> Iterator[str]:
@@ -113,6 +111,7 @@ class Writing:
 
     def _write(self, piece: Piece) -> str:
         self._lead += piece.lead
+        piece = replace(piece, text=visible(piece.text))
         if _NOT_FOUND.match(piece.text):
             self.says_not_found = self.says_not_found or not self.supported
             return ""
@@ -144,15 +143,15 @@ class Writing:
             return None
         verdict = self._verifier.verify(words, self._passages, role=piece.role, asked=self._question)
         if verdict.supported and not verdict.asserts:
-            return _Line(self._lead, inert(bare), None, piece.role)
+            return _Line(self._lead, escaped(bare), None, piece.role)
         self.judged += 1
         numbers = self._bind(verdict) if verdict.supported else ()
         if numbers:
-            return _Line(self._lead, f"{inert(bare)} {_marks(numbers)}", Claim(bare, numbers), piece.role)
+            return _Line(self._lead, f"{escaped(bare)} {_marks(numbers)}", Claim(bare, numbers), piece.role)
         if not self._marks_unsupported:
             return None
         claim = Claim(bare, (), verdict.doubt or "it stands in no source")
-        return _Line(self._lead, f"{inert(bare)} {UNVERIFIED}", claim, piece.role)
+        return _Line(self._lead, f"{escaped(bare)} {UNVERIFIED}", claim, piece.role)
 
     def _bind(self, verdict: Verdict) -> tuple[int, ...]:
         """The numbers of where it stands, of passages that there are."""

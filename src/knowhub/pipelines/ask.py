@@ -89,8 +89,12 @@ def _ranked(
     vector = None if mode == "lexical" else sought.vector()
     query = SearchQuery(sought.words, vector, mode, deep, retrieval.clock(), filters)
     hits = retrieval.index.search(query, viewer=viewer)
-    may_read = retrieval.readable(viewer)([hit.chunk.document for hit in hits])
-    hits = [hit for hit in hits if hit.chunk.document in may_read]
+    may_read = retrieval.readable(viewer)([id for hit in hits for id in (hit.chunk.document, *hit.duplicates)])
+    hits = [
+        replace(hit, duplicates=tuple(id for id in hit.duplicates if id in may_read))
+        for hit in hits
+        if hit.chunk.document in may_read
+    ]
     ranked = rerank(sought.text, hits) if rerank and hits else Ranked(hits)
     return replace(ranked, hits=ranked.hits[:top_k])
 

@@ -82,7 +82,8 @@ class AskMoves(PeopleMoves):
         names = [pair for name in self._known_sources() for pair in reports.container_names(name).items()]
         meant = {_plain(name) for name in filters.containers}
         found = tuple(container for container, name in names if {container, _plain(name)} & meant)
-        return replace(filters, containers=found or filters.containers)
+        # Beside what was said: whether some container is called so must not change what else is found.
+        return replace(filters, containers=tuple(dict.fromkeys((*filters.containers, *found))))
 
     def ask(
         self,
@@ -224,7 +225,7 @@ class AskMoves(PeopleMoves):
             return frozenset(
                 document_id(row.source, row.item)
                 for row in stored
-                if not row.deleted and (row.sequence == row.indexed_sequence or self._acl(row).admits(viewer))
+                if not row.deleted and self._still_admits(row, viewer)
             )
 
         return may_read

@@ -92,6 +92,10 @@ class DocumentMoves(Hub):
         configured = item.source in self._adapters.source_names
         return self._adapters.connect(item.source).acl if configured else Acl()
 
+    def _still_admits(self, item: StoredItem, viewer: Viewer) -> bool:
+        """Whether a version that is newer than what is searched, if there is one, admits them as well."""
+        return item.sequence == item.indexed_sequence or self._acl(item).admits(viewer)
+
     def _records(self, source: SourceName, sequence: int) -> tuple[RawRecord, ...]:
         batch = self._adapters.retention.batch(source, sequence)
         if batch is None:
@@ -108,7 +112,7 @@ class DocumentMoves(Hub):
         for name in self._chosen(names):
             wanted: dict[int, set[str]] = defaultdict(set)
             for item in self._adapters.ledgers.items.stored(name):
-                if item.indexed and not item.deleted:
+                if item.indexed and not item.deleted and self._still_admits(item, viewer):
                     wanted[item.indexed_sequence].add(item.item)
             for sequence in sorted(wanted):
                 for chunked in self._stored(name, sequence):
