@@ -37,7 +37,10 @@ TRAVEL = document(
     title="Travel policy",
     updated="2026-03-01",
 )
-OLD = document("old", "# Travel\n\nA hotel costs at most 120 EUR per night.", title="Old rules", updated="2024-01-01")
+OLD = replace(
+    document("old", "# Travel\n\nA hotel costs at most 120 EUR per night.", title="Old rules", updated="2024-01-01"),
+    authors=("Mia Berg",),
+)
 SETUP = document("setup", "# Setup\n\nInstall it first:\n\n```\nmake install\nmake test\n```\n", title="Setup")
 EVIL = document(
     "evil",
@@ -191,10 +194,11 @@ def test_code_is_shown_if_it_stands_in_a_passage_and_not_otherwise() -> None:
     assert any(citation.quote == "make install\nmake test" for citation in found.citations)
 
 
-def test_two_sources_that_contradict_are_named_with_dates_and_the_newer_leads() -> None:
+def test_two_sources_that_contradict_are_named_with_dates_and_authors_and_the_newer_leads() -> None:
     found = answer("A hotel costs at most 120 EUR per night. A hotel costs at most 150 EUR per night.")
     assert "2026-03-01" in found.conflict
     assert "2024-01-01" in found.conflict
+    assert "by Mia Berg" in found.conflict
     assert found.citations[0].document == TRAVEL.id
     assert len(found.citations) == 2
 

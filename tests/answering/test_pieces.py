@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from knowhub.answering.pieces import Piece, Sentences
@@ -76,6 +76,7 @@ def test_an_open_block_of_code_comes_whole_at_the_end() -> None:
     assert texts("Run:\n```\na. B\n\nc") == ["Run:", "```\na. B\n\nc"]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab1 .!?\n-*|#`[]()。:>", max_size=60), st.integers(1, 9))
 def test_leads_and_texts_are_what_was_fed(text: str, size: int) -> None:
     joined = "".join(piece.lead + piece.text for piece in pieces(text, size))
@@ -109,6 +110,7 @@ FRAGMENTS = (
 TABLES = ("|---|---|\n", "| a | b |\n", "|-", "NOT FOUND", " ===x=== end\n", "```", "[1]", " [", "]", "(", ")", "!")
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(FRAGMENTS + TABLES), max_size=10).map("".join), st.integers(1, 4))
 @example("*_*", 1)
 @example("===", 2)
@@ -118,12 +120,14 @@ def test_pieces_do_not_depend_on_the_cuts(text: str, size: int) -> None:
     assert pieces(text, size) == pieces(text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_no_letter_of_any_text_is_lost(text: str) -> None:
     joined = "".join(piece.lead + piece.text for piece in pieces(text, 5))
     assert [c for c in joined if c.isalpha()] == [c for c in text if c.isalpha()]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="a1 .\n-*#", max_size=40))
 def test_no_number_hides_in_a_lead_but_one_that_counts(text: str) -> None:
     counted = 0

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -39,6 +39,7 @@ def shown(markdown: str) -> str:
     )
 
 
+@settings(deadline=None)
 @given(quote=st.one_of(PIECES, st.text(max_size=80)), kind=st.sampled_from(("markdown", "code")))
 def test_a_quote_shows_its_characters_and_does_nothing_else(quote: str, kind: DocumentKind) -> None:
     text = "".join(as_markdown("", [cited(quote, kind=kind)]))

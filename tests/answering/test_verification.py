@@ -93,6 +93,9 @@ def test_what_a_passage_says_in_other_words_is_supported_and_leads_there(sentenc
         ("Anything above that is approved by Bob Gomez.", "name"),
         ("The office in Tromsø has 45 desks.", "name"),
         ("Bob approves anything above that.", "name"),
+        ("Bob also approved anything above that.", "name"),
+        ("Globex hotels may cost up to 150 EUR per night.", "name"),
+        ("Globex 's taxis need a receipt.", "name"),
         ("See PROJ-13 for the version.", "identifier"),
         ("ERR_418 means that the card was refused.", "identifier"),
         ("It says “the card was stolen”.", "quote"),
@@ -109,6 +112,19 @@ def test_a_sentence_with_one_thing_changed_is_refused_for_that(sentence: str, fl
     assert found.flaw == flaw
     assert found.doubt
     assert found.citations == ()
+
+
+def test_a_denial_that_is_left_out_of_the_very_words_is_missed_although_others_affirm_them() -> None:
+    said = "You cannot deduct the value of your time or services. You can deduct services, and the time value of money."
+    assert verdict("You can deduct the value of your time or services.", [passage(1, said)]).flaw == "overlooked"
+    assert verdict("You cannot deduct the value of your time or services.", [passage(1, said)]).supported
+    assert verdict("You can deduct services.", [passage(1, said)]).supported
+
+
+def test_a_name_may_be_spelled_out_that_the_passage_shortens() -> None:
+    said = passage(1, "Refunds in the US take 30 days.")
+    assert verdict("Refunds in the United States take 30 days.", [said]).supported
+    assert verdict("Refunds in the United Kingdom take 30 days.", [said]).flaw == "name"
 
 
 def test_a_doubt_names_the_value_for_people() -> None:

@@ -18,7 +18,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.shared.exceptions import MCPError
 from mcp.types import CallToolResult
 
-from knowhub.core.errors import NotFound
+from knowhub.core.errors import NotFound, TransientError
 from knowhub.entrypoints.mcp import PATH, _Turns, mounted
 from knowhub.entrypoints.rest.app import create
 from knowhub.entrypoints.rest.serve import listen, server
@@ -203,14 +203,40 @@ async def test_what_is_read_is_on_record(app: App) -> None:
     assert (entry.surface, entry.action, entry.documents) == ("mcp", "read", ("board:vault.md",))
 
 
+async def test_a_key_that_may_not_read_reads_nothing(app: App) -> None:
+    token = app.add_key("test", principals=["group:board"], scopes=frozenset(("admin",))).token.reveal()
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    headers = {"Accept": "application/json, text/event-stream", "Authorization": f"Bearer {token}"}
+    async with served(app) as url, httpx2.AsyncClient() as http:
+        reply = await http.post(f"{url}{PATH}", json=call, headers=headers)
+    assert reply.status_code == 403
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "OPTIONS"])
+async def test_nobody_holds_a_connection_open_for_nothing(app: App, method: str) -> None:
+    headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {key(app, 'staff')}"}
+    async with served(app) as url, httpx2.AsyncClient() as http:
+        reply = await http.request(method, f"{url}{PATH}", headers=headers)
+    assert reply.status_code == 405
+    assert reply.headers["allow"] == "POST"
+
+
 def test_more_calls_than_may_wait_are_told_to_come_back() -> None:
     turns = _Turns(1, 0)
-    with turns.one(), pytest.raises(ToolError, match="busy"), turns.one():
+    with turns.one(frank=False), pytest.raises(ToolError, match="busy"), turns.one(frank=False):
         pass
-    with turns.one():
+    with turns.one(frank=False):
         pass
 
 
-def test_an_error_of_the_hub_is_its_sentence() -> None:
-    with pytest.raises(ToolError, match="not there"), _Turns(1, 0).one():
+@pytest.mark.parametrize("frank", [True, False])
+def test_an_error_of_the_hub_is_its_sentence(frank: bool) -> None:
+    with pytest.raises(ToolError, match=r"(?i)not there"), _Turns(1, 0).one(frank=frank):
         raise NotFound("not there")
+
+
+def test_the_hubs_own_troubles_are_told_to_administrators_alone() -> None:
+    for frank in (True, False):
+        with pytest.raises(ToolError) as told, _Turns(1, 0).one(frank=frank):
+            raise TransientError("the ledger /srv/hub/ledger.db is busy")
+        assert ("/srv/hub" in str(told.value)) is frank

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knowhub.formats.visible import partly_visible, visible
@@ -83,11 +83,13 @@ def test_an_unusual_end_of_a_line_is_one() -> None:
 TEXTS = st.one_of(st.text(), st.lists(st.sampled_from([*"a1中😀❤ᄀم🏴⠓", *"".join(HIDDEN)])).map("".join))
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_nothing_is_left_to_take_out(text: str) -> None:
     assert visible(visible(text)) == visible(text)
 
 
+@settings(deadline=None)
 @given(TEXTS, st.integers(0, 5))
 def test_what_needs_no_neighbours_is_taken_out_alike_however_the_text_is_cut(text: str, cut: int) -> None:
     parts = partly_visible(text[:cut]) + partly_visible(text[cut:])

@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from knowhub.core.errors import TransientError
 from knowhub.core.ports import AskedQuestion
 from knowhub.core.types import Answer, Citation, DocumentId, SourceName
 from knowhub.pipelines.datasets import read_questions
 from knowhub.pipelines.evaluate_questions import evaluate_questions
-from knowhub.pipelines.feedback import append_case, case
+from knowhub.pipelines.feedback import MOST_BYTES, append_case, case, erase_cases
 from knowhub.wiring.hub import Silent
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -81,7 +83,33 @@ def test_any_text_is_a_valid_case(text: str, reason: str, quote: str) -> None:
     assert (table["text"], table["reason"], table["answer"]) == (text, reason, quote)
 
 
+def test_a_file_that_is_full_takes_no_more(tmp_path: Path) -> None:
+    file = tmp_path / "feedback.toml"
+    with file.open("wb") as full:
+        full.truncate(MOST_BYTES + 1)
+    with pytest.raises(TransientError, match="full of feedback"):
+        append_case(file, asked(useful=True))
+    assert file.stat().st_size == MOST_BYTES + 1
+
+
 def test_half_an_emoji_does_not_break_the_file() -> None:
     import tomllib
 
     assert tomllib.loads(case(asked("a \ud83d b", useful=False)))["question"][0]["text"] == "a ? b"
+
+
+def test_cases_that_quote_an_erased_document_go_and_all_else_stays_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "feedback.toml"
+    file.write_text('# ours\n\n[[question]]\ntext = "by hand"\nanswer = "x"\n')
+    before = file.read_text()
+    append_case(file, asked(useful=True))
+    append_case(file, asked(useful=False))
+    erase_cases(file, lambda document: document == "chat:2")
+    assert file.read_text().count("[[question]]") == 3
+    erase_cases(file, lambda document: document == "chat:1")
+    assert file.read_text() == before
+
+
+def test_nothing_is_erased_from_a_file_that_is_not_there(tmp_path: Path) -> None:
+    erase_cases(tmp_path / "none.toml", lambda document: True)
+    assert list(tmp_path.iterdir()) == []

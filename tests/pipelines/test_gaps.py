@@ -67,6 +67,12 @@ def test_those_who_wrote_most_of_what_comes_near_are_likely_to_know() -> None:
     assert gap.owners == (Owner("Flo", 2), Owner("Di", 1), Owner("Ed", 1))
 
 
+def test_of_very_many_questions_the_newest_are_looked_at() -> None:
+    many = [asked("printer broken", "cy", -minute) for minute in range(3000)]
+    (gap,) = find_gaps([asked("Is there parking?", "ana", -5000), *many], embedder=ByTopic(), search=lambda text: [])
+    assert (gap.question, gap.asked) == ("printer broken", 2000)
+
+
 def test_no_questions_are_no_gaps() -> None:
     assert find_gaps([], embedder=ByTopic(), search=lambda text: []) == []
 

@@ -78,3 +78,11 @@ def test_waiting_ends_when_the_next_one_is_due() -> None:
     assert wait(standings, HOURLY, NOON, longest=HOUR / 2) == HOUR / 2
     assert wait(standings, HOURLY, NOON + 2 * HOUR, longest=HOUR) == timedelta()
     assert wait([], HOURLY, NOON, longest=HOUR) == HOUR
+
+
+def test_a_run_of_a_time_that_has_not_come_holds_nothing_up() -> None:
+    """The clock was wrong, and was put back."""
+    ahead = Standing(WIKI, ran(NOON + 9000 * HOUR, "ok"))
+    assert due([ahead], HOURLY, NOON) == [WIKI]
+    assert wait([ahead], HOURLY, NOON, longest=HOUR) == timedelta()
+    assert due([Standing(WIKI, ahead.runs, tried_at=NOON - HOUR / 2)], HOURLY, NOON) == []

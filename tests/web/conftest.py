@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.entrypoints.rest.kit import Hub, Running, Script, Scripted, build_demo, open_hub, serving
+from knowhub.wiring.app import App
+from tests.entrypoints.rest.kit import Running, Script, Scripted, build_demo, open_hub, serving
 from tests.web.kit import CHROMIUM, Looking, looking
 
 
@@ -23,13 +24,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def demo_hub(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+def demo_hub(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     with open_hub(build_demo(tmp_path_factory.mktemp("web") / "demo")) as hub:
         yield hub
 
 
 @pytest.fixture(scope="session")
-def demo(demo_hub: Hub) -> Iterator[Running]:
+def demo(demo_hub: App) -> Iterator[Running]:
     with serving(demo_hub) as running:
         yield running
 

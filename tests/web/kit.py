@@ -15,7 +15,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator
 from knowhub.core.types import Answer, AnswerEvent, Delta, Done, Retrieved, Status, Viewer
 from knowhub.entrypoints.rest.app import create
 from knowhub.entrypoints.rest.serve import listen, server
-from tests.entrypoints.rest.kit import Beside, Hub, cited, open_hub, write_tiny_model
+from knowhub.wiring.app import App
+from tests.entrypoints.rest.kit import Beside, cited, open_hub, write_tiny_model
 
 CHROMIUM = Path("/usr/bin/chromium")
 HOTEL = "What is the limit for a hotel per night?"
@@ -129,7 +130,7 @@ class Stepwise:
 
 
 @contextmanager
-def files_hub(folder: Path, texts: dict[str, str]) -> Iterator[Hub]:
+def files_hub(folder: Path, texts: dict[str, str]) -> Iterator[App]:
     """A hub over a folder of these files."""
     (folder / "texts").mkdir(parents=True)
     for name, text in texts.items():
@@ -143,7 +144,7 @@ def files_hub(folder: Path, texts: dict[str, str]) -> Iterator[Hub]:
 
 
 @contextmanager
-def serving_at(hub: Hub, port: int) -> Iterator[int]:
+def serving_at(hub: App, port: int) -> Iterator[int]:
     """The real server on this port, 0 for a free one, which it yields. Leaving ends it at once."""
     sock = listen("127.0.0.1", port)
     sock.listen()

@@ -144,6 +144,16 @@ def test_feedback_becomes_a_case_and_only_the_asker_gives_it(app: App) -> None:
     assert (case["text"], case["reason"]) == ("Where is the key?", "it moved")
 
 
+def test_what_is_erased_is_erased_from_what_was_said_of_answers(app: App) -> None:
+    asked = app.ask("Where is the key?", viewer=app.me())
+    assert A in {one.document for one in asked.citations}
+    app.feedback(asked.id, viewer=app.me(), useful=False, reason="it moved")
+    app.forget(A)
+    file = app._adapters.configuration.folder / app.settings.answers.feedback
+    assert "mat" not in file.read_text()
+    assert "mat" not in repr(app._adapters.database.rows("SELECT * FROM questions"))
+
+
 def test_what_nobody_could_answer_is_a_gap_until_it_is_too_old(app: App) -> None:
     for _ in range(2):
         assert not app.ask("zebra stripes quagga?", viewer=app.me(["stranger"])).found

@@ -21,18 +21,18 @@ class Thresholds:
 
     coverage_weight: float = 1.0
     cosine_weight: float = 0.6
-    content_bias: float = -0.62
+    content_bias: float = -0.6
     short_penalty: float = 0.15
     value_alignment: float = 0.12
     value_margin: float = 0.12
-    name_alignment: float = 0.04
+    name_alignment: float = 0.06
     name_margin: float = 0.25
     windows: int = 3
     denial_nearness: float = 0.2
     denial_margin: float = 0.1
     denial_cosine: float = 0.3
     affirm_nearness: float = 0.5
-    affirm_margin: float = 0.05
+    affirm_margin: float = 0.2
     affirm_reach: float = 0.4
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from knowhub.answering.alignment import Alignment
 from knowhub.answering.reading import Denial, Reading
+from knowhub.answering.wording import Wording
 
 _TOGETHER_CHARS = 60
-_FILLERS = frozenset(["do", "does", "did", "the", "a", "an", "not", "never", "no", "longer"])
-_LEFT, _RIGHT, _LEAST = 3, 6, 4
-"""Words before and behind a denial that are compared one by one, and as many as must be equal."""
+_LEAST = 4
+"""Words of a denial's clause that, repeated in a row without it, affirm what it denies."""
 
 
 def stray_denial(alignment: Alignment) -> Denial | None:
@@ -129,8 +129,8 @@ def overlooked_denial(alignment: Alignment) -> Denial | None:
 
 def _left_out(alignment: Alignment) -> Denial | None:
     """A denial whose very words the sentence repeats without it, more of them than any place affirms."""
-    said = _Wording(alignment.sentence)
-    sources = [_Wording(stretch.reading) for passage in alignment.passages for stretch in passage.stretches]
+    said = Wording(alignment.sentence)
+    sources = [wording for passage in alignment.passages for wording in passage.wordings]
     for source in sources:
         for gap, denial in source.denied:
             if denial.soft:
@@ -139,44 +139,3 @@ def _left_out(alignment: Alignment) -> Denial | None:
             if alike >= _LEAST and max(other.affirms(source, gap) for other in sources) < alike:
                 return denial
     return None
-
-
-class _Wording:
-    """Words in a row, without denials and fillers; `denied` are where these stood."""
-
-    def __init__(self, reading: Reading) -> None:
-        self.words: list[str] = []
-        self.content: list[bool] = []
-        self.denied: list[tuple[int, Denial]] = []
-        waiting = list(reading.denials)
-        for word in reading.words:
-            while waiting and waiting[0].start < word.end:
-                self.denied.append((len(self.words) + (waiting[0].start > word.start), waiting.pop(0)))
-            bare = _undenied(word.text.casefold())
-            if bare not in _FILLERS:
-                self.words.append(word.terms[0] if word.terms else bare)
-                self.content.append(bool(word.terms))
-
-    def affirms(self, source: _Wording, gap: int) -> int:
-        """As many of the words around a gap of the source as stand together here, undenied."""
-        best = 0
-        before, after = source.words[max(0, gap - _LEFT) : gap][::-1], source.words[gap : gap + _RIGHT]
-        if not after:
-            return 0
-        for at, word in enumerate(self.words):
-            if word != after[0] or any(at - 2 <= denied <= at + 1 for denied, _ in self.denied):
-                continue
-            right, left = _run(after, self.words[at:]), _run(before, self.words[:at][::-1])
-            if any(self.content[at : at + right]):
-                best = max(best, right + left)
-        return best
-
-
-def _run(one: Sequence[str], other: Sequence[str]) -> int:
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-
-
-def _undenied(word: str) -> str:
-    if word == "cannot":
-        return "can"
-    return word[:-3] if word.endswith(("n't", "n’t")) else word

@@ -10,6 +10,7 @@ from functools import cached_property
 from knowhub.answering.lexical import Terms
 from knowhub.answering.reading import Reading, read
 from knowhub.answering.sentences import split
+from knowhub.answering.wording import Wording
 from knowhub.core.types import Hit
 
 
@@ -52,6 +53,10 @@ class Prepared:
     @property
     def whole(self) -> Place:
         return Place(self.number, self.stretches[0].start, self.stretches[-1].end)
+
+    @cached_property
+    def wordings(self) -> tuple[Wording, ...]:
+        return tuple(Wording(stretch.reading) for stretch in self.stretches)
 
     @cached_property
     def acronyms(self) -> frozenset[str]:

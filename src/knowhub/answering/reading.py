@@ -198,15 +198,15 @@ def _is_name(text: str, match: re.Match[str], initial: bool) -> bool:
     return word.casefold() not in INITIAL
 
 
-_ACTS = re.compile(
-    r"\s+['’]s\b|\s+(?:also\s+|[a-z]+ly\s+)?(?:"
-    r"(?:is|was|has|had|will|can|could|would|must|may|might|should|did|does|[a-z]+ed|wrote|said)\b|[a-z]+[^\W_s]s\b)"
+_AUXILIARIES = (
+    r"(?:is|are|was|were|has|have|had|will|can|could|would|must|may|might|should|did|does|[a-z]+ed|wrote|said)\b"
 )
+_OWNS = r"\s+['’]s\b"
+_DOES = re.compile(rf"{_OWNS}|\s+(?:also\s+)?{_AUXILIARIES}")
+_MAY_ACT = re.compile(rf"{_OWNS}|\s+(?:also\s+|[a-z]+ly\s+)?(?:{_AUXILIARIES}|[a-z]+[^\W_s]s\b)")
+"""What ends in an s may be a plural: then the first word is a name or describes it, and must stand somewhere too."""
 _COMMON_ENDING = re.compile(r"(?:ly|ing|s|ed|tion|ness|ment|ity)$")
 _ADJECTIVE_ENDING = re.compile(r"(?:al|ic|ive|ous|ful|less|able|ible|ary|ory|ent|ant|er|est|ern|ar|y|age)$")
-_DOES = re.compile(
-    r"\s+['’]s\b|\s+(?:also\s+)?(?:is|was|has|had|will|can|could|would|must|may|might|should|did|does|[a-z]+ed|wrote|said)\b"
-)
 
 
 def _may_be_name(text: str, match: re.Match[str]) -> bool:
@@ -219,7 +219,7 @@ def _may_be_name(text: str, match: re.Match[str]) -> bool:
         return word.endswith(("'s", "’s"))
     if _COMMON_ENDING.search(word):
         return False
-    return (_DOES if _ADJECTIVE_ENDING.search(word) else _ACTS).match(text, match.end()) is not None
+    return (_DOES if _ADJECTIVE_ENDING.search(word) else _MAY_ACT).match(text, match.end()) is not None
 
 
 def _is_identifier(word: str) -> bool:

@@ -100,7 +100,7 @@ class Verifier:
     def __init__(self, terms: Terms, embedder: Embedder | None = None, limits: Thresholds | None = None) -> None:
         self._terms = terms
         self._embedder = embedder
-        self._limits = limits or Thresholds(content_bias=-0.62 if embedder else -0.5)
+        self._limits = limits or Thresholds(content_bias=-0.6 if embedder else -0.5)
         self._known: OrderedDict[tuple[int, str, str, str], _Known] = OrderedDict()
         self._lock = threading.Lock()
 

@@ -206,7 +206,8 @@ INITIAL = GLUE | words(
     """i the a an it he she they we you this that these those there in on at for from with by as if when while
     although though because since after before during until once both each every all some most many several few
     other another one two three first second third yes no not here what which who where why how its their his her our
-    your my to of and or but so such under over between among through without within despite unlike like given"""
+    your my to of and or but so such under over between among through without within despite unlike like given
+    be keep make take note remember consider try"""
 )
 """Words whose capital at a sentence's beginning is only grammar."""
 

@@ -335,7 +335,11 @@ SearchMode = Literal["lexical", "vector", "hybrid"]
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """All that is given must hold; within one tuple any value does. Times bound the chunk's own time."""
+    """All that is given must hold; within one tuple any value does. Times bound the chunk's own time.
+
+    `places` are containers of one source each, where others may have one of the same id: one of them does as well as
+    one of `containers`.
+    """
 
     sources: tuple[SourceName, ...] = ()
     kinds: tuple[DocumentKind, ...] = ()
@@ -343,6 +347,7 @@ class Filters:
     authors: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    places: tuple[tuple[SourceName, ContainerId], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

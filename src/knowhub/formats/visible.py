@@ -16,9 +16,12 @@ _HIDDEN = (
 _BY_PLACE = "\u115f\u1160\u180b-\u180d\u180f\u200c\u200d\u2800\ufe00-\ufe0f\U000e0000-\U000e0fff"
 """Joiners, selectors of variants, fillers of syllables, the empty Braille cell, tags."""
 
-_EMOJI = "\u00a9\u00ae\u203c-\u27bf\u2900-\u2bff\u3030-\u3299\U0001f000-\U0001faff"
+_EMOJI = "\u00a9\u00ae\u203c\u2049\u2070-\u27bf\u2900-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
 _IDEOGRAPHS = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af"
-_JOINED = "\u0600-\u109f\u1780-\u17ff\u1820-\u18af\u1900-\u1cff\ua800-\uabff\ufb50-\ufdff\ufe70-\ufefc"
+_JOINED = (
+    "\u0600-\u061b\u061d-\u109f\u1780-\u17b3\u17b6-\u17ff\u1820-\u18af\u1900-\u1cff"
+    "\ua800-\uabff\ufb50-\ufdff\ufe70-\ufefc"
+)
 """Scripts whose letters joiners hold together or apart: Arabic's, India's, South-East Asia's, Mongolian."""
 _FLAGS = "|".join(
     "".join(chr(0xE0000 + ord(c)) for c in region) + "\U000e007f" for region in ("gbeng", "gbsct", "gbwls")
@@ -29,7 +32,7 @@ _NEEDED = "|".join(
         f"(?:(?<=[{_EMOJI}])|(?<=[{_EMOJI}]\ufe0f))\u200d(?=[{_EMOJI}])",
         rf"(?<=[{_JOINED}])(?<!\d)[\u200c\u200d]",
         "(?<=[0-9#*])\ufe0f(?=\u20e3)",
-        f"(?<=[\u2000-\u27ff\u2900-\u2bff{_EMOJI}{_IDEOGRAPHS}])[\ufe00-\ufe0f](?![\ufe00-\ufe0f\U000e0100-\U000e01ef])",
+        f"(?<=[\u2010-\u2027\u2030-\u205e{_EMOJI}{_IDEOGRAPHS}])[\ufe00-\ufe0f](?![\ufe00-\ufe0f\U000e0100-\U000e01ef])",
         f"(?<=[{_IDEOGRAPHS}])[\U000e0100-\U000e01ef](?![\ufe00-\ufe0f\U000e0100-\U000e01ef])",
         "(?<=[\u1820-\u18aa])[\u180b-\u180d\u180f]",
         "\u115f(?=[\u1161-\u11a7])|(?<=[\u1100-\u115e])\u1160",

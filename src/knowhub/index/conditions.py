@@ -32,14 +32,19 @@ def conditions(filters: Filters) -> list[str]:
         for column, values in (
             ("source", filters.sources),
             ("kind", filters.kinds),
-            ("container", filters.containers),
         )
         if values
-    ]
+    ] + _places(filters)
     if filters.authors:
         names = ",".join(quoted(name) for name in filters.authors)
         found.append(f"(author <> '' AND author IN ({names}) OR (author = '' AND array_has_any(authors, [{names}])))")
     return found + _bounds(filters.since, filters.until)
+
+
+def _places(filters: Filters) -> list[str]:
+    either = [any_of("container", filters.containers)] if filters.containers else []
+    either += [f"(source = {quoted(source)} AND container = {quoted(one)})" for source, one in filters.places]
+    return [f"({' OR '.join(either)})"] if either else []
 
 
 def _bounds(since: datetime | None, until: datetime | None) -> list[str]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SAME_QUESTION = 0.72
 """Cosine to a cluster's centre from which a question belongs to it."""
+_MOST_QUESTIONS = 2000
+"""The newest: comparing each with each takes seconds for so many, and whoever may ask can ask without end."""
 _EXAMPLES = 5
 _OWNERS = 3
 
@@ -62,6 +64,7 @@ def find_gaps(
     asked: Sequence[AskedQuestion], *, embedder: Embedder, search: Callable[[str], Sequence[Hit]], limit: int = 50
 ) -> list[Gap]:
     """The clusters that most people asked, `search` giving what comes nearest to a question. Newest wording first."""
+    asked = sorted(asked, key=lambda one: one.at, reverse=True)[:_MOST_QUESTIONS]
     if not asked:
         return []
     vectors = embedder.embed([one.question for one in asked], purpose="query")

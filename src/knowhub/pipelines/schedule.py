@@ -5,8 +5,8 @@ Pure: what is known goes in, times come out. Whoever serves waits and runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from knowhub.core.ports import Run
@@ -15,6 +15,7 @@ from knowhub.core.types import SourceName
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _MOST_DOUBLINGS = 5
 _SLOWEST = timedelta(hours=24)
+_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +58,25 @@ def due_at(standing: Standing, schedule: Schedule) -> datetime | None:
     return _NEVER if last is None else last + schedule.interval(standing.source, _failures(standing.runs))
 
 
+def _believed(standings: Iterable[Standing], now: datetime) -> Iterator[Standing]:
+    """Without what has not happened yet: it is from before the clock was put back, and holds nothing up."""
+    latest = now + _SKEW
+    for one in standings:
+        runs = [run for run in one.runs if (run.finished_at or run.started_at) <= latest]
+        yield replace(one, runs=runs, tried_at=one.tried_at if one.tried_at and one.tried_at <= latest else None)
+
+
 def due(standings: Iterable[Standing], schedule: Schedule, now: datetime) -> list[SourceName]:
     """Those whose time has come: first those that somebody asked for, then the one that has waited longest."""
-    waiting = [(standing, at) for standing in standings if (at := due_at(standing, schedule)) and at <= now]
+    believed = _believed(standings, now)
+    waiting = [(standing, at) for standing in believed if (at := due_at(standing, schedule)) and at <= now]
     waiting.sort(key=lambda one: (one[0].asked_at is None, one[1], one[0].source))
     return [standing.source for standing, _ in waiting]
 
 
 def wait(standings: Iterable[Standing], schedule: Schedule, now: datetime, *, longest: timedelta) -> timedelta:
     """How long nothing is due, at most `longest`: what other processes change is looked at that often."""
-    times = [at for standing in standings if (at := due_at(standing, schedule))]
+    times = [at for standing in _believed(standings, now) if (at := due_at(standing, schedule))]
     return min([longest, *(max(timedelta(), at - now) for at in times)])
 
 

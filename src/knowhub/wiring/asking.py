@@ -79,11 +79,15 @@ class AskMoves(PeopleMoves):
         if not filters.containers:
             return filters
         reports = self._adapters.ledgers.reports
-        names = [pair for name in self._known_sources() for pair in reports.container_names(name).items()]
         meant = {_plain(name) for name in filters.containers}
-        found = tuple(container for container, name in names if {container, _plain(name)} & meant)
-        # Beside what was said: whether some container is called so must not change what else is found.
-        return replace(filters, containers=tuple(dict.fromkeys((*filters.containers, *found))))
+        named = tuple(
+            (source, container)
+            for source in self._known_sources()
+            for container, name in reports.container_names(source).items()
+            if {container, _plain(name)} & meant
+        )
+        # Beside the ids, and each of its own source: a name that is used where the viewer may not read adds nothing.
+        return replace(filters, places=named)
 
     def ask(
         self,

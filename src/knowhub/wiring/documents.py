@@ -21,6 +21,7 @@ from knowhub.core.types import (
 )
 from knowhub.formats.batches import decode_chunked, decode_raw, raw_key
 from knowhub.pipelines.chunk import item_of
+from knowhub.pipelines.feedback import erase_cases
 from knowhub.pipelines.fetch import sweep
 from knowhub.pipelines.retention import Forgetting, forget_items, forget_source
 from knowhub.pipelines.sync import leased
@@ -168,10 +169,17 @@ class DocumentMoves(Hub):
             sweep(source, lake=parts.lake, ledger=self._adapters.ledgers.fetching)
             # What a rebuild that was stopped left lying there.
             self._adapters.clear_index(self._adapters.generation + 1)
+            self._erase_feedback(source, item)
             if item:
                 return forget_items(parts, [item.item])
             self._adapters.clear_scratch(source)
             return forget_source(parts)
+
+    def _erase_feedback(self, source: SourceName, item: StoredItem | None) -> None:
+        """Cases of the evaluation file that quote what is erased."""
+        erased = document_id(source, item.item) if item else None
+        file = self._adapters.configuration.path(self._settings.answers.feedback)
+        erase_cases(file, lambda document: document == erased if erased else document.startswith(f"{source}:"))
 
     def _is_source(self, name: str) -> bool:
         known = {*self._adapters.source_names, *self._adapters.retention.sources()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from knowhub.access.keys import Keys
@@ -12,6 +11,7 @@ from knowhub.access.resolving import AccessRules, Resolver
 from knowhub.core.errors import ConfigurationError
 from knowhub.core.ports import DirectoryLedger, KeyLedger, LoginLedger
 from knowhub.core.types import Principal
+from knowhub.wiring.once import once
 from knowhub.wiring.settings import Configuration
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Doors:
     def owner_principals(self) -> tuple[Principal, ...]:
         return tuple(Principal(one) for one in self._configuration.settings.access.me)
 
-    @cached_property
+    @once
     def resolver(self) -> Resolver:
         settings = self._configuration.settings.access
         rules = AccessRules(
@@ -52,17 +52,17 @@ class Doors:
         )
         return Resolver(self._directories, rules, self._clock)
 
-    @cached_property
+    @once
     def api_keys(self) -> Keys:
         return Keys(self._keys, self._clock)
 
-    @cached_property
+    @once
     def browser_logins(self) -> Logins:
         from knowhub.access.login import Logins
 
         return Logins(self._logins)
 
-    @cached_property
+    @once
     def _issuer(self) -> Issuer | None:
         settings = self._configuration.settings.oidc
         if not settings.issuer:
@@ -82,13 +82,13 @@ class Doors:
             )
         )
 
-    @cached_property
+    @once
     def _tokens(self) -> Tokens | None:
         from knowhub.access.oidc import Tokens
 
         return Tokens(self._issuer) if self._issuer else None
 
-    @cached_property
+    @once
     def authenticator(self) -> Authenticator:
         from knowhub.access.authenticating import Authenticator
 
@@ -101,7 +101,7 @@ class Doors:
             public=self._configuration.settings.access.public,
         )
 
-    @cached_property
+    @once
     def signing_in(self) -> SigningIn:
         from knowhub.access.login import SigningIn
 

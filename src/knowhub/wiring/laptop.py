@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,7 @@ from knowhub.ledger.sqlite.stages import SqliteStageLedger
 from knowhub.pipelines.sync import Ledgers
 from knowhub.wiring.catalog import Connected, Connection, connect
 from knowhub.wiring.doors import Doors
+from knowhub.wiring.once import once
 from knowhub.wiring.settings import Configuration
 
 if TYPE_CHECKING:
@@ -58,10 +59,11 @@ class Laptop:
     configuration: Configuration
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _opened: dict[int, Index] = field(default_factory=dict, init=False)
+    _opening: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     # ── lake and ledger ──────────────────────────────────────────────────────────────────────────────
 
-    @cached_property
+    @once
     def lake(self) -> ObjectStoreLake:
         settings = self.configuration.settings.lake
         options = self._secrets_in("lake.options", settings.options)
@@ -78,11 +80,11 @@ class Laptop:
 
         return {name: plain(name, value) for name, value in options.items()}
 
-    @cached_property
+    @once
     def database(self) -> Database:
         return Database(self.configuration.data / "ledger.db")
 
-    @cached_property
+    @once
     def ledgers(self) -> Ledgers:
         return Ledgers(
             fetching=SqliteFetchLedger(self.database),
@@ -92,33 +94,33 @@ class Laptop:
             reports=SqliteReports(self.database),
         )
 
-    @cached_property
+    @once
     def retention(self) -> RetentionLedger:
         return SqliteRetentionLedger(self.database)
 
     # ── who asks, and what was asked ─────────────────────────────────────────────────────────────────
 
-    @cached_property
+    @once
     def directories(self) -> DirectoryLedger:
         return SqliteDirectoryLedger(self.database)
 
-    @cached_property
+    @once
     def keys(self) -> KeyLedger:
         return SqliteKeyLedger(self.database)
 
-    @cached_property
+    @once
     def logins(self) -> LoginLedger:
         return SqliteLoginLedger(self.database)
 
-    @cached_property
+    @once
     def audit(self) -> AuditLedger:
         return SqliteAuditLedger(self.database)
 
-    @cached_property
+    @once
     def questions(self) -> QuestionLedger:
         return SqliteQuestionLedger(self.database)
 
-    @cached_property
+    @once
     def doors(self) -> Doors:
         return Doors(self.configuration, self.directories, self.keys, self.logins, self.clock)
 
@@ -139,21 +141,21 @@ class Laptop:
     def _parse_file(self, data: bytes, name: str) -> Parsed:
         return self._sandbox.parse(data, name)
 
-    @cached_property
+    @once
     def _sandbox(self) -> Sandbox:
         from knowhub.formats.sandbox import Sandbox
 
         settings = self.configuration.settings.sync
         return Sandbox(timeout_s=settings.parse_timeout_s, memory_mb=settings.parse_memory_mb)
 
-    @cached_property
+    @once
     def chunking(self) -> Chunker:
         table = self.configuration.settings.chunking
         return Chunker(self.configuration.options("chunking", ChunkingOptions, table))
 
     # ── model and index ──────────────────────────────────────────────────────────────────────────────
 
-    @cached_property
+    @once
     def query_embedder(self) -> Embedder:
         """Questions are not worth remembering."""
         from knowhub.embedding.openvino import OpenVinoEmbedder
@@ -174,7 +176,7 @@ class Laptop:
         )
         return OpenVinoEmbedder(OnnxEncoder(self.configuration.path(Path(settings.model)), models, options), models)
 
-    @cached_property
+    @once
     def document_embedder(self) -> CachedEmbedder:
         from knowhub.embedding.cache import CachedEmbedder
 
@@ -187,10 +189,11 @@ class Laptop:
     def index(self) -> Index:
         """The one that answers now: another process may have rebuilt it since this one last looked."""
         generation = self.generation
-        if generation not in self._opened:
-            self._opened.clear()
-            self._opened[generation] = self.open_index(generation)
-        return self._opened[generation]
+        with self._opening:
+            if generation not in self._opened:
+                self._opened.clear()
+                self._opened[generation] = self.open_index(generation)
+            return self._opened[generation]
 
     def index_is_lost(self) -> bool:
         """The ledger knows of an index and its folder is gone; buckets are taken at their word."""
@@ -254,13 +257,13 @@ class Laptop:
 
     # ── answers ──────────────────────────────────────────────────────────────────────────────────────
 
-    @cached_property
+    @once
     def answerer(self) -> Answerer:
         from knowhub.wiring.models import make_answerer
 
         return make_answerer(self.configuration, self.query_embedder, self.language_model)
 
-    @cached_property
+    @once
     def language_model(self) -> StrandsModel | None:
         """None: answers are quotes."""
         from knowhub.wiring.models import make_language_model
@@ -273,7 +276,7 @@ class Laptop:
 
         return completed(question, turns, self.language_model, self.query_embedder)
 
-    @cached_property
+    @once
     def rerank(self) -> Rerank | None:
         from knowhub.wiring.models import make_rerank
 

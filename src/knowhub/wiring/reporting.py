@@ -90,8 +90,8 @@ class ReportMoves(Hub):
         counts = self._adapters.index.counts(viewer=viewer)
         if not admin:
             return [
-                SourceOverview(state, self._type(state.source), counts[state.source])
-                for state in self._source_states(viewer, ())
+                SourceOverview(self._source_state(name), self._type(name), count)
+                for name, count in sorted(counts.items())
             ]
         directories = {state.source: state for state in self._adapters.directories.states()}
         return [

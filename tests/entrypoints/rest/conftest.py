@@ -7,18 +7,19 @@ from typing import Any
 
 import pytest
 
-from tests.entrypoints.rest.kit import Hub, Running, Script, Scripted, build_demo, open_hub, says, serving
+from knowhub.wiring.app import App
+from tests.entrypoints.rest.kit import Running, Script, Scripted, build_demo, open_hub, says, serving
 
 
 @pytest.fixture(scope="session")
-def demo_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+def demo_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The demo company, synced. Tests may ask and add keys, and change nothing else."""
     with open_hub(build_demo(tmp_path_factory.mktemp("rest") / "demo")) as hub:
         yield hub
 
 
 @pytest.fixture(scope="session")
-def demo(demo_hub: Hub) -> Iterator[Running]:
+def demo(demo_hub: App) -> Iterator[Running]:
     with serving(demo_hub) as running:
         yield running
 

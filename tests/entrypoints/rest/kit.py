@@ -37,7 +37,6 @@ from knowhub.entrypoints.rest.page import PAGE
 from knowhub.entrypoints.rest.serve import Server, listen, server
 from knowhub.wiring.app import App
 from knowhub.wiring.laptop import Laptop
-from knowhub.wiring.people import PeopleMoves
 from knowhub.wiring.settings import load
 from tests.embedding.onnx_writer import Node, model_bytes
 from tests.embedding.tiny import DIMENSIONS, TABLE, write_tokenizer
@@ -47,12 +46,8 @@ DEMO = ROOT / "examples" / "demo"
 _PLENTY = "requests_per_minute = 100000\n"
 
 
-class Hub(App, PeopleMoves):
-    """The real one."""
-
-
-def open_hub(folder: Path) -> Hub:
-    return Hub(Laptop(load(folder / "knowhub.toml")))
+def open_hub(folder: Path) -> App:
+    return App(Laptop(load(folder / "knowhub.toml")))
 
 
 def write_tiny_model(folder: Path) -> str:
@@ -104,7 +99,7 @@ def says(*texts: str) -> Script:
     return script
 
 
-class Scripted(Hub):
+class Scripted(App):
     """A hub that answers as it is told, for whoever sends their name as a token. It keeps a journal."""
 
     def __init__(self, folder: Path, script: Script, server: str = _PLENTY, more: str = "") -> None:
@@ -203,7 +198,7 @@ class Running:
 
 
 @contextmanager
-def serving(hub: Hub, *, grace_s: float = 10, page: Path = PAGE) -> Iterator[Running]:
+def serving(hub: App, *, grace_s: float = 10, page: Path = PAGE) -> Iterator[Running]:
     beside = Beside()
     served = create(hub, beside, page_folder=page)
     sock = listen("127.0.0.1", 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -11,12 +12,14 @@ import httpx2
 import pytest
 
 from knowhub.entrypoints.rest.problems import MEDIA_TYPE
-from tests.entrypoints.rest.kit import STREAM, Hub, Running, events
+from knowhub.wiring.app import App
+from tests.entrypoints.rest.conftest import Serve
+from tests.entrypoints.rest.kit import STREAM, Running, events
 
 HOTEL = "What is the limit for a hotel per night?"
 
 
-def token(hub: Hub, *principals: str, admin: bool = False) -> str:
+def token(hub: App, *principals: str, admin: bool = False) -> str:
     scopes = frozenset(("read", "admin")) if admin else frozenset(("read",))
     return hub.add_key("a test", scopes=scopes, principals=principals).token.reveal()  # type: ignore[arg-type]
 
@@ -76,7 +79,7 @@ def test_filters_narrow_what_is_found(demo: Running) -> None:
     assert sources(until="1999-01-01T00:00:00+09:00") == set()
 
 
-def test_two_viewers_see_what_they_may_and_nothing_of_the_other(demo: Running, demo_hub: Hub) -> None:
+def test_two_viewers_see_what_they_may_and_nothing_of_the_other(demo: Running, demo_hub: App) -> None:
     with demo.client(token(demo_hub, "group:staff")) as staff, demo.client(token(demo_hub, "group:finance")) as finance:
         old, new = (client.post("/api/query", json={"query": HOTEL}).json() for client in (staff, finance))
         assert {one["source"] for one in old["sources"]} == {"handbook"}
@@ -95,7 +98,7 @@ def test_two_viewers_see_what_they_may_and_nothing_of_the_other(demo: Running, d
         assert details[0].replace("chat", "none") == details[1]
 
 
-def test_only_administrators_see_coverage_and_the_schedule(demo: Running, demo_hub: Hub) -> None:
+def test_only_administrators_see_coverage_and_the_schedule(demo: Running, demo_hub: App) -> None:
     with demo.client(token(demo_hub, "group:staff")) as staff, demo.client() as owner:
         (seen,) = staff.get("/api/sources").json()["details"]
         assert [seen[name] for name in ("coverage", "paused", "next_sync_at", "directory")] == [None] * 4
@@ -124,7 +127,7 @@ ADMIN = [
 
 
 @pytest.mark.parametrize(("method", "path"), ADMIN)
-def test_what_is_for_administrators_is_refused_to_others(demo: Running, demo_hub: Hub, method: str, path: str) -> None:
+def test_what_is_for_administrators_is_refused_to_others(demo: Running, demo_hub: App, method: str, path: str) -> None:
     with demo.client(token(demo_hub, "group:staff")) as client:
         assert "admin" in problem(client.request(method, path), 403)["detail"]
     assert demo.beside.synced == []
@@ -177,11 +180,22 @@ def test_a_cookie_that_does_not_hold_is_refused_and_taken_back(demo: Running) ->
 
 def test_whom_a_proxy_hands_on_is_not_taken_for_the_owner(demo: Running) -> None:
     with demo.client() as client:
-        for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"):
+        for name in ("X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via", "CF-Connecting-IP"):
             problem(client.get("/api/me", headers={name: "203.0.113.7"}), 401)
 
 
-def test_feedback_is_taken_from_who_asked_and_from_nobody_else(demo: Running, demo_hub: Hub) -> None:
+def test_whom_a_silent_proxy_hands_on_is_not_taken_for_the_owner(serve: Serve) -> None:
+    """One that adds no header: it passes on the name that people type, or speaks HTTP/1.0 (nginx, if told nothing)."""
+    _, running = serve(server='allowed_hosts = ["hub.example"]')
+    with running.client() as client:
+        assert client.get("/api/me").json()["mode"] == "local"
+        problem(client.get("/api/me", headers={"host": "hub.example"}), 401)
+    with socket.create_connection(running.address) as raw:
+        raw.sendall(b"GET /api/me HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        assert b" 401 " in raw.recv(65536).split(b"\r\n")[0]
+
+
+def test_feedback_is_taken_from_who_asked_and_from_nobody_else(demo: Running, demo_hub: App) -> None:
     with demo.client(token(demo_hub, "group:staff")) as asker, demo.client(token(demo_hub, "group:staff")) as other:
         id = asker.post("/api/query", json={"query": "Who pays for the ferry?"}).json()["id"]
         said = {"id": id, "useful": False, "reason": "the old price"}
@@ -190,7 +204,7 @@ def test_feedback_is_taken_from_who_asked_and_from_nobody_else(demo: Running, de
         assert asker.post("/api/feedback", json=said).status_code == 204
 
 
-def test_what_was_shown_is_on_record_without_texts(demo: Running, demo_hub: Hub) -> None:
+def test_what_was_shown_is_on_record_without_texts(demo: Running, demo_hub: App) -> None:
     with demo.client(token(demo_hub, "group:staff")) as staff, demo.client() as owner:
         name = staff.get("/api/me").json()["name"]
         shown = staff.post("/api/query", json={"query": HOTEL}).json()["sources"][0]["document"]
@@ -345,7 +359,7 @@ def test_what_is_not_there_is_not_found(demo: Running, path: str) -> None:
         assert client.get(path).status_code == 404
 
 
-def test_a_stream_of_a_real_answer_ends_with_what_json_gives(demo: Running, demo_hub: Hub) -> None:
+def test_a_stream_of_a_real_answer_ends_with_what_json_gives(demo: Running, demo_hub: App) -> None:
     with demo.client(token(demo_hub, "group:finance")) as client:
         asked = {"query": "Who approves travel to a fair?"}
         with client.stream("POST", "/api/query", json=asked, headers=STREAM) as response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_a_foreign_host_name_is_refused(serve: Serve, host: str) -> None:
 
 def test_this_machine_and_names_that_are_allowed_are_answered(serve: Serve) -> None:
     _, running = serve(server='allowed_hosts = ["hub.example"]')
-    with running.client() as client:
+    with running.client("ana") as client:
         for host in ("localhost", "LOCALHOST:8765", "127.0.0.1", "[::1]:80", "hub.example", "Hub.Example:443"):
             assert client.get("/api/me", headers={"host": host}).status_code == 200
 
@@ -166,6 +167,22 @@ def test_a_line_of_the_log_is_one_line_whatever_is_in_it() -> None:
     record = logging.LogRecord("x", logging.INFO, "f", 1, "request", None, None)
     record.route = "/a\nFAKE 2026 INFO"
     assert "\n" not in Lines().format(record)
+
+
+def test_a_fault_that_somebody_else_writes_down_loses_its_words() -> None:
+    """uvicorn and libraries log exceptions whole; what these say may be a question, or hold a token."""
+    try:
+        try:
+            raise KeyError("SECRET")
+        except KeyError as inner:
+            raise ValueError("SECRET") from inner
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, "f", 1, "failed", None, sys.exc_info())
+    line = Lines().format(record)
+    assert "SECRET" not in line.replace('("SECRET")', "")
+    assert "ValueError" in line
+    assert "KeyError" in line
+    assert "test_shell.py" in line
 
 
 def test_what_fails_after_the_answer_has_begun_is_cut_off_and_written_down(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from knowhub.core.errors import ConfigurationError, RateLimited
+from knowhub.core.errors import ConfigurationError, ModelChanged, RateLimited
 from knowhub.core.types import Answer, AnswerEvent, Delta, Done, Reset, Retrieved, Status, Viewer
 from knowhub.entrypoints.rest.problems import MEDIA_TYPE, Refused
 from knowhub.entrypoints.rest.streaming import Channel, EventStream, Gone
@@ -90,7 +91,10 @@ def test_a_client_that_leaves_stops_the_work(serve: Serve) -> None:
     assert not running.served.desk._channels
 
 
-def test_a_client_that_leaves_without_streaming_stops_the_work_too(serve: Serve) -> None:
+def test_a_client_that_leaves_without_streaming_stops_the_work_too(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     script = Waiting()
     hub, running = serve(script)
     with socket.create_connection(running.address) as raw:
@@ -100,6 +104,8 @@ def test_a_client_that_leaves_without_streaming_stops_the_work_too(serve: Serve)
         raw.sendall(f"{head}{kind}".encode() + body)
         script.speaking.wait()
     until(lambda: hub.ended)
+    until(lambda: any(record.getMessage() == "request" for record in caplog.records))
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING], "leaving is no fault"
 
 
 def test_an_error_before_the_first_event_is_a_status(serve: Serve) -> None:
@@ -115,6 +121,7 @@ def test_an_error_before_the_first_event_is_a_status(serve: Serve) -> None:
     [
         (RateLimited("the model wants patience", wait_s=7), 503, "away"),
         (ConfigurationError("SECRET is wrong"), 500, "could not do this"),
+        (ModelChanged("the index was built by SECRET"), 503, "rebuilt"),
         (ValueError("SECRET question"), 500, "could not do this"),
     ],
 )
@@ -217,6 +224,23 @@ def test_a_thread_that_is_ahead_waits_and_is_let_go_when_the_reader_leaves() -> 
 
     asyncio.run(run())
     assert len(told) < 40
+
+
+def test_a_reader_that_does_not_read_keeps_no_thread_from_others() -> None:
+    def talk(channel: Channel) -> None:
+        for _ in range(1000):
+            channel.send(b"x")
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        channel = Channel(loop, patience_s=0.01)
+        with pytest.raises(Gone):
+            await loop.run_in_executor(None, talk, channel)
+        last = await channel.receive()
+        assert isinstance(last, Refused)
+        assert last.status_code == 408
+
+    asyncio.run(run())
 
 
 def test_an_interrupted_stream_ends_with_the_reason() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
@@ -34,20 +34,17 @@ from knowhub.entrypoints.rest.bodies import (
     VisibilityBody,
 )
 from knowhub.entrypoints.rest.described import refusals
-from knowhub.entrypoints.rest.hub import Background, KeyRing, Offices, Operations
+from knowhub.entrypoints.rest.hub import Background
 from knowhub.entrypoints.rest.problems import Refused, sentence
 from knowhub.entrypoints.rest.rendering import directory_body
+from knowhub.wiring.app import App
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Wanted = Annotated[str, Query(max_length=500)]
 Since = Annotated[Moment | None, Query()]
 
 
-class Administration(Operations, Offices, KeyRing, Protocol):
-    """All that these routes take."""
-
-
-def operating(hub: Administration, background: Background) -> APIRouter:
+def operating(hub: App, background: Background) -> APIRouter:
     router = APIRouter(route_class=AdmittedAdmin, tags=["administration"])
 
     @router.post("/api/sources/{name}/sync", summary="Sync a source now", status_code=202, responses=refusals(404, 503))
@@ -87,7 +84,7 @@ def operating(hub: Administration, background: Background) -> APIRouter:
     return router
 
 
-def overseeing(hub: Administration, background: Background) -> APIRouter:
+def overseeing(hub: App, background: Background) -> APIRouter:
     router = APIRouter(route_class=AdmittedAdmin, tags=["administration"])
 
     @router.get("/api/memberships", summary="How much is known of people", responses=refusals(503))
@@ -147,7 +144,7 @@ def overseeing(hub: Administration, background: Background) -> APIRouter:
     return router
 
 
-def keys(hub: KeyRing) -> APIRouter:
+def keys(hub: App) -> APIRouter:
     router = APIRouter(route_class=AdmittedAdmin, tags=["administration"])
 
     @router.get("/api/keys", summary="List API keys", responses=refusals(503))

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -17,10 +17,10 @@ from starlette.types import ASGIApp
 
 from knowhub.core.errors import KnowhubError
 from knowhub.entrypoints.rest import problems
-from knowhub.entrypoints.rest.administration import Administration, keys, operating, overseeing
+from knowhub.entrypoints.rest.administration import keys, operating, overseeing
 from knowhub.entrypoints.rest.described import describe
-from knowhub.entrypoints.rest.desk import Capacity, Desk, Shelf, at_once
-from knowhub.entrypoints.rest.hub import Background, Doors, FrontDoor
+from knowhub.entrypoints.rest.desk import Capacity, Desk, at_once
+from knowhub.entrypoints.rest.hub import Background
 from knowhub.entrypoints.rest.page import PAGE, page
 from knowhub.entrypoints.rest.probes import probes
 from knowhub.entrypoints.rest.questions import asking, identity, reading
@@ -29,16 +29,13 @@ from knowhub.entrypoints.rest.signing_in import PATH as SIGN_IN
 from knowhub.entrypoints.rest.signing_in import signing_in
 from knowhub.entrypoints.rest.sites import Sites
 from knowhub.entrypoints.rest.who import Reception
+from knowhub.wiring.app import App
 from knowhub.wiring.settings import Settings
 
 _ABOUT = """Questions answered from what a company writes, with what the one who asks may read.
 
 Every failure is an `application/problem+json` document whose `detail` says what to do. Every answer has an
 `X-Request-ID`, taken from the request if it has one."""
-
-
-class Hub(Doors, FrontDoor, Shelf, Administration, Protocol):
-    """Everything; `wiring.app.App` is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ class Served:
     api: FastAPI
 
 
-def create(hub: Hub, background: Background, *, mounts: Sequence[Mounted] = (), page_folder: Path = PAGE) -> Served:
+def create(hub: App, background: Background, *, mounts: Sequence[Mounted] = (), page_folder: Path = PAGE) -> Served:
     settings = hub.settings
     desk = Desk(hub, _capacity(settings))
     sign_in = SIGN_IN if hub.offers_sign_in else None
@@ -100,7 +97,7 @@ def _capacity(settings: Settings) -> Capacity:
     )
 
 
-def _route(api: FastAPI, hub: Hub, background: Background, desk: Desk, sign_in: str | None) -> None:
+def _route(api: FastAPI, hub: App, background: Background, desk: Desk, sign_in: str | None) -> None:
     api.include_router(asking(desk, hub))
     api.include_router(reading(hub, background))
     language = bool(hub.settings.language.provider)

@@ -1,7 +1,8 @@
 """What runs beside the server on one machine: syncs on their schedule, memberships, and forgetting what is old.
 
-One thread, one piece of work at a time. Each sync is a process of its own: it cannot slow down an answer with its
-Python, nor take the server down with it; a sync that is killed repeats work and loses none.
+Two threads: one syncs, a source at a time, the other does what must not wait for a sync that takes a day, as who
+may read what would grow too old to grant anything. Each sync is a process of its own: it cannot slow down an answer
+with its Python, nor take the server down with it; a sync that is killed repeats work and loses none.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _LOOK_EVERY = timedelta(seconds=20)
 _RECORDS_EVERY = timedelta(hours=6)
 _RUNS = 10
 _ENDING_S = 10.0
+_PATIENCE_S = 5.0
+"""How long a sync may take to end when it is told to; then it is killed."""
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -67,6 +70,43 @@ class _Chore:
     work: Callable[[], object]
     next_at: datetime = NEVER
 
+    def is_due(self, now: datetime) -> bool:
+        """Also where the clock was put back since: nothing waits longer than `every`."""
+        return not now < self.next_at <= now + self.every
+
+
+class _Loop:
+    """A thread that does what is due, and again as long after as `once` says, or when it is woken."""
+
+    def __init__(self, name: str, once: Callable[[], timedelta]) -> None:
+        self._once = once
+        self._wake, self._ending = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def end(self) -> None:
+        self._ending.set()
+        self._wake.set()
+
+    @property
+    def ending(self) -> bool:
+        return self._ending.is_set()
+
+    def join(self) -> bool:
+        """Whether it has ended in time."""
+        self._thread.join(_ENDING_S)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self.ending:
+            self._wake.clear()
+            self._wake.wait(self._once().total_seconds())
+
 
 class Scheduler:
     """Does what is due, and says when what is not will be. `scheduled` False: only what is asked for."""
@@ -92,12 +132,11 @@ class Scheduler:
         self._asked: dict[SourceName, datetime] = {}
         self._tried: dict[SourceName, datetime] = {}
         self._lock = threading.Lock()
-        self._wake, self._ending = threading.Event(), threading.Event()
+        self._syncing, self._minding = _Loop("syncs", self._sync_round), _Loop("chores", self._chore_round)
         self._directories = _Chore(
             "memberships", timedelta(hours=settings.access.memberships_hours), hub.read_directories
         )
         self._chores = [self._directories, _Chore("old records", _RECORDS_EVERY, hub.sweep_records)]
-        self._thread = threading.Thread(target=self._work, name="schedule", daemon=True)
 
     # ── asked for ────────────────────────────────────────────────────────────────────────────────────
 
@@ -106,43 +145,54 @@ class Scheduler:
             raise NotFound(f"there is no source {source}", cure=f"Configured: {', '.join(self._names) or 'none'}.")
         with self._lock:
             self._asked.setdefault(source, self._clock())
-        self._wake.set()
+        self._syncing.wake()
 
     def read_directories(self) -> None:
         self._directories.next_at = NEVER
-        self._wake.set()
+        self._minding.wake()
 
     def next_sync_at(self, source: SourceName) -> datetime | None:
         """None while it is paused, or not configured. What is due already is due now."""
         at = due_at(self._standing(source), self._schedule) if source in self._names else None
         return None if at is None else max(at, self._clock())
 
-    # ── the thread ───────────────────────────────────────────────────────────────────────────────────
+    # ── the threads ──────────────────────────────────────────────────────────────────────────────────
 
     def start(self) -> None:
-        self._thread.start()
+        self._syncing.start()
+        self._minding.start()
 
-    def stop(self) -> None:
-        """End what runs, and return when it has ended."""
-        self._ending.set()
-        self._wake.set()
+    def stop(self) -> bool:
+        """End what runs, and return when it has ended; False if it did not in time."""
+        self._syncing.end()
+        self._minding.end()
         self._run.stop()
-        self._thread.join(_ENDING_S)
+        return self._syncing.join() and self._minding.join()
 
-    def _work(self) -> None:
-        while not self._ending.is_set():
-            self._wake.clear()
-            self.work_once()
-            self._wake.wait(self._idle().total_seconds())
+    def _sync_round(self) -> timedelta:
+        self._guarded("schedule", self.sync_once)
+        try:
+            return wait(self._standings(), self._schedule, self._clock(), longest=_LOOK_EVERY)
+        except KnowhubError:
+            return _LOOK_EVERY
 
-    def work_once(self) -> None:
-        """All that is due now."""
+    def _chore_round(self) -> timedelta:
+        self.chores_once()
+        return _LOOK_EVERY
+
+    def chores_once(self) -> None:
+        """All chores that are due now."""
         for chore in self._chores:
-            if chore.next_at <= self._clock() and not self._ending.is_set():
+            now = self._clock()
+            if chore.is_due(now) and not self._minding.ending:
+                # Before the work: who asks for it meanwhile wants it once more.
+                chore.next_at = now + chore.every
                 self._guarded(chore.name, chore.work)
-                chore.next_at = self._clock() + chore.every
+
+    def sync_once(self) -> None:
+        """All syncs that are due now. Raises KnowhubError where the ledger cannot be read."""
         for source in due(self._standings(), self._schedule, self._clock()):
-            if self._ending.is_set():
+            if self._syncing.ending:
                 return
             with self._lock:
                 self._asked.pop(source, None)
@@ -156,12 +206,6 @@ class Scheduler:
             log.warning("background work failed", extra={"work": name, "error": str(error)})
         except Exception as error:  # noqa: BLE001  # one fault must not end all that comes after it
             log.error("background work failed", extra={"work": name, "trace": trace(error)})
-
-    def _idle(self) -> timedelta:
-        try:
-            return wait(self._standings(), self._schedule, self._clock(), longest=_LOOK_EVERY)
-        except KnowhubError:
-            return _LOOK_EVERY
 
     def _standings(self) -> list[Standing]:
         return [self._standing(name) for name in self._names]
@@ -179,7 +223,8 @@ class Scheduler:
 class SyncProcess:
     """`knowhub sync NAME` as a process of its own. It writes its run, and why it failed, into the ledger."""
 
-    def __init__(self, configuration: Path) -> None:
+    def __init__(self, configuration: Path, *, patience_s: float = _PATIENCE_S) -> None:
+        self._patience_s = patience_s
         self._command = [sys.executable, "-m", "knowhub.entrypoints.cli.main", "--config", str(configuration), "sync"]
         self._running: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -201,5 +246,11 @@ class SyncProcess:
     def stop(self) -> None:
         with self._lock:
             self._stopped = True
-            if self._running and self._running.poll() is None:
-                self._running.terminate()
+            running = self._running
+        if running is None or running.poll() is not None:
+            return
+        running.terminate()
+        try:
+            running.wait(self._patience_s)
+        except subprocess.TimeoutExpired:
+            running.kill()

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Generator, Hashable, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, TypeAdapter
@@ -22,9 +22,9 @@ from starlette.responses import Response
 from knowhub.core.types import AnswerEvent, Delta, Done, Reset, Retrieved, Status, Viewer
 from knowhub.entrypoints.rest.bodies import CitationBody, QuerySent
 from knowhub.entrypoints.rest.cache import Answers, Kept
-from knowhub.entrypoints.rest.hub import SURFACE, Caller, Catalogue, Library
+from knowhub.entrypoints.rest.hub import SURFACE, Caller
 from knowhub.entrypoints.rest.limits import Gate, Streams
-from knowhub.entrypoints.rest.problems import busy, refusal, request_id, trace
+from knowhub.entrypoints.rest.problems import Refused, busy, refusal, request_id, trace
 from knowhub.entrypoints.rest.rendering import (
     Seen,
     answer_body,
@@ -36,6 +36,7 @@ from knowhub.entrypoints.rest.rendering import (
 from knowhub.entrypoints.rest.streaming import Channel, EventStream, Gone, frame
 from knowhub.entrypoints.rest.workers import Workers
 from knowhub.pipelines.ask import shown_in
+from knowhub.wiring.app import App
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +46,6 @@ _CITATIONS = TypeAdapter(list[CitationBody])
 _THREADS_PER_CORE_WAITING = 8
 """A language model is waited for, not computed here."""
 _LAST_WORDS_S = 2.0
-
-
-class Shelf(Library, Catalogue, Protocol):
-    """All that answering takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +66,10 @@ def at_once(configured: int, *, waits: bool) -> int:
 
 
 class Desk:
-    """Answers callers. Belongs to one event loop; `shelf` is used from its threads."""
+    """Answers callers. Belongs to one event loop; `hub` is used from its threads."""
 
-    def __init__(self, shelf: Shelf, capacity: Capacity) -> None:
-        self._shelf = shelf
+    def __init__(self, hub: App, capacity: Capacity) -> None:
+        self._hub = hub
         self.gate = Gate(capacity.at_once, capacity.waiting)
         self._streams = Streams(capacity.streams)
         self._workers = Workers(capacity.at_once)
@@ -118,6 +115,8 @@ class Desk:
                 async with self.gate.turn():
                     check()
                     return await self._workers.run(lambda: work(check))
+            except Gone:
+                raise Refused(408, "You left before the answer was there.") from None
             finally:
                 watching.cancel()
 
@@ -166,14 +165,14 @@ class Desk:
     def _frames(self, caller: Caller, sent: QuerySent) -> Generator[Frame, None, None]:
         """Events with their JSON, the last one `done`; remembered answers as they were."""
         viewer = caller.viewer
-        seen = seen_by(viewer, self._shelf)
+        seen = seen_by(viewer, self._hub)
         key = _key(caller, sent, seen.version)
         kept = self._answers.get(key) if self._remembers else None
-        if kept and self._shelf.shown_again(kept.shown, viewer=viewer, surface=SURFACE):
+        if kept and self._hub.shown_again(kept.shown, viewer=viewer, surface=SURFACE):
             yield from _again(kept)
             return
         self._answers.drop(key)
-        events = self._shelf.answering(
+        events = self._hub.answering(
             sent.query,
             viewer=viewer,
             filters=filters_of(sent),
@@ -209,8 +208,8 @@ class Desk:
         self._workers.close()
 
 
-def seen_by(viewer: Viewer, shelf: Catalogue) -> Seen:
-    return Seen(source_types(shelf.settings), shelf.index_version(viewer))
+def seen_by(viewer: Viewer, hub: App) -> Seen:
+    return Seen(source_types(hub.settings), hub.index_version(viewer))
 
 
 def _key(caller: Caller, sent: QuerySent, version: str) -> Hashable:

@@ -6,6 +6,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from knowhub.entrypoints.rest.problems import trace as traced
+
 _OWN = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {"message", "asctime", "color_message"}
 
 
@@ -18,7 +20,8 @@ class Lines(logging.Formatter):
         trace = given.pop("trace", "")
         fields = "".join(f" {name}={_plain(value)}" for name, value in given.items())
         line = f"{at} {record.levelname} {_plain(record.getMessage())}{fields}"
-        failed = self.formatException(record.exc_info) if record.exc_info else ""
+        error = record.exc_info[1] if record.exc_info else None
+        failed = traced(error) if error else ""
         return "\n".join(part.rstrip() for part in (line, str(trace), failed) if part)
 
 
@@ -29,8 +32,9 @@ def to_stderr(level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # What uvicorn says at INFO is for those who run it by hand.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    # Our own requests: their addresses may hold what must not be written down.
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    # Our own requests, and what tools were called with: that must not be written down.
+    for name in ("httpx2", "mcp"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _plain(value: object) -> str:

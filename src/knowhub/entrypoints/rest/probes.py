@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response
 from knowhub.core.errors import KnowhubError
 from knowhub.entrypoints.rest.bodies import CheckBody, HealthBody, ReadyBody
 from knowhub.entrypoints.rest.desk import Desk
-from knowhub.entrypoints.rest.hub import Catalogue
 from knowhub.entrypoints.rest.rendering import now
+from knowhub.wiring.app import App
 
 _FRESH_S = 2.0
 """Anybody may ask for it: asking more often touches nothing."""
@@ -23,7 +23,7 @@ _FRESH_S = 2.0
 class Readiness:
     """The checks, made at most once in a while however many ask."""
 
-    def __init__(self, hub: Catalogue, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, hub: App, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._hub = hub
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -44,7 +44,7 @@ class Readiness:
             return [CheckBody(name="hub", ok=False)]
 
 
-def probes(hub: Catalogue, desk: Desk) -> APIRouter:
+def probes(hub: App, desk: Desk) -> APIRouter:
     router = APIRouter(tags=["probes"])
     readiness = Readiness(hub)
 

@@ -17,7 +17,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from knowhub.core.errors import AccessDenied, KnowhubError, LeaseHeld, NotFound, RateLimited, TransientError
+from knowhub.core.errors import (
+    AccessDenied,
+    KnowhubError,
+    LeaseHeld,
+    ModelChanged,
+    NotFound,
+    RateLimited,
+    TransientError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +89,9 @@ def refusal(error: Exception, *, frank: bool = False) -> Refused:
                 sentence(error) if frank else "Something that the hub needs is away for now. Try again in a moment."
             )
             return busy(503, detail, wait_s=wait_s)
+        case ModelChanged():
+            detail = sentence(error) if frank else "The hub's index has to be rebuilt first. Ask whoever runs it."
+            return busy(503, detail, wait_s=60)
         case KnowhubError():
             return Refused(500, sentence(error) if frank else _OURS)
     return Refused(500, _OURS)
@@ -149,7 +160,9 @@ async def handle(request: Request, error: Exception) -> Response:
 
 def trace(error: BaseException) -> str:
     """Where it happened and of what kind, without its words: they may hold a question, or a text."""
-    return f"{type(error).__name__}\n{''.join(format_tb(error.__traceback__))}"
+    told = f"{type(error).__name__}\n{''.join(format_tb(error.__traceback__))}"
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return f"{told}after {trace(before)}" if before else told
 
 
 def request_id(scope: Scope) -> str:

@@ -20,7 +20,7 @@ from knowhub.entrypoints.rest.bodies import (
     SourcesBody,
 )
 from knowhub.entrypoints.rest.described import ANSWERS, refusals
-from knowhub.entrypoints.rest.desk import Desk, Shelf, seen_by
+from knowhub.entrypoints.rest.desk import Desk, seen_by
 from knowhub.entrypoints.rest.hub import SURFACE, Background
 from knowhub.entrypoints.rest.rendering import (
     Office,
@@ -31,12 +31,13 @@ from knowhub.entrypoints.rest.rendering import (
     sources_body,
 )
 from knowhub.entrypoints.rest.streaming import MEDIA_TYPE as EVENTS
+from knowhub.wiring.app import App
 
 _JSON = "application/json"
 _MODES = {"owner": "local", "key": "key", "oidc": "oidc", "public": "public"}
 
 
-def asking(desk: Desk, shelf: Shelf) -> APIRouter:
+def asking(desk: Desk, hub: App) -> APIRouter:
     """What costs something: it goes through the desk's gate."""
     router = APIRouter(route_class=Admitted, tags=["answers"])
 
@@ -68,8 +69,8 @@ def asking(desk: Desk, shelf: Shelf) -> APIRouter:
         viewer = caller_of(request).viewer
 
         def work(_: object) -> bytes:
-            seen = seen_by(viewer, shelf)
-            hits = shelf.search(
+            seen = seen_by(viewer, hub)
+            hits = hub.search(
                 sent.query,
                 viewer=viewer,
                 mode=sent.mode,
@@ -77,30 +78,30 @@ def asking(desk: Desk, shelf: Shelf) -> APIRouter:
                 filters=filters_of(sent),
                 surface=SURFACE,
             )
-            return hits_body(sent, hits, seen, shelf.container_names()).model_dump_json().encode()
+            return hits_body(sent, hits, seen, hub.container_names()).model_dump_json().encode()
 
         return Response(await desk.work(request, work), media_type=_JSON)
 
     return router
 
 
-def reading(shelf: Shelf, background: Background) -> APIRouter:
+def reading(hub: App, background: Background) -> APIRouter:
     """What is looked up."""
     router = APIRouter(route_class=Admitted, tags=["documents"])
 
     @router.get("/api/documents/{id:path}", summary="Read a document", responses=refusals(404, 503))
     def document(request: Request, id: str) -> DocumentBody:
         """The text that citations point into. What you may not read is not there."""
-        found = shelf.document(DocumentId(id), viewer=caller_of(request).viewer, surface=SURFACE)
-        return document_body(found, source_types(shelf.settings))
+        found = hub.document(DocumentId(id), viewer=caller_of(request).viewer, surface=SURFACE)
+        return document_body(found, source_types(hub.settings))
 
     @router.get("/api/sources", summary="List sources", responses=refusals(503))
     def sources(request: Request) -> SourcesBody:
         """What you may read, by source, and how fresh it is; administrators see what is missing too."""
         caller = caller_of(request)
         admin = "admin" in caller.scopes
-        office = Office(background.next_sync_at, timedelta(hours=shelf.settings.access.max_age_hours))
-        return sources_body(shelf.overview(viewer=caller.viewer, admin=admin), office if admin else None)
+        office = Office(background.next_sync_at, timedelta(hours=hub.settings.access.max_age_hours))
+        return sources_body(hub.overview(viewer=caller.viewer, admin=admin), office if admin else None)
 
     @router.post(
         "/api/feedback",
@@ -110,7 +111,7 @@ def reading(shelf: Shelf, background: Background) -> APIRouter:
     )
     def feedback(request: Request, sent: FeedbackSent) -> None:
         """Becomes a case in the hub's own evaluation, and a gap if it was not."""
-        shelf.feedback(sent.id, viewer=caller_of(request).viewer, useful=sent.useful, reason=sent.reason)
+        hub.feedback(sent.id, viewer=caller_of(request).viewer, useful=sent.useful, reason=sent.reason)
 
     return router
 

@@ -10,9 +10,9 @@ import json
 import logging
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 import h11
 import uvicorn
@@ -21,7 +21,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from knowhub.core.errors import ConfigurationError
 from knowhub.entrypoints.rest import app as api
 from knowhub.entrypoints.rest.app import Mounted, Served
-from knowhub.entrypoints.rest.background import Scheduler, SyncProcess, Worked
+from knowhub.entrypoints.rest.background import Scheduler, SyncProcess
+from knowhub.wiring.app import App
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +34,8 @@ MAX_HEAD_BYTES = 16 * 1024
 _BACKLOG = 1024
 
 
-class Hub(api.Hub, Worked, Protocol):
-    """All that serving takes; `wiring.app.App` is one."""
-
-
 def serve(
-    hub: Hub,
+    hub: App,
     configuration: Path,
     *,
     scheduled: bool = True,
@@ -124,6 +121,13 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._served = served
         self._grace_s = grace_s
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """uvicorn's, without raising them again: SIGTERM would end the process before its syncs are stopped."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._served.desk.drain(self._grace_s)

@@ -103,6 +103,9 @@ class Shell:
                 await respond(refusal(error), exchange.scope)(exchange.scope, receive, send)
 
     def _check_length(self, headers: Headers) -> None:
+        if "content-length" in headers and "transfer-encoding" in headers:
+            # A proxy that reads the other one of the two would take a part of this body for the next request.
+            raise Refused(400, "The body has two lengths. Send Content-Length or Transfer-Encoding.", headers=_CLOSE)
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > self._limits.max_body_bytes:
             raise self._too_large()

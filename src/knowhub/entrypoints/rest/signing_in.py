@@ -11,10 +11,10 @@ from starlette.responses import RedirectResponse, Response
 
 from knowhub.access.identity import NotSignedIn
 from knowhub.entrypoints.rest.described import refusals
-from knowhub.entrypoints.rest.hub import FrontDoor
 from knowhub.entrypoints.rest.limits import Buckets
 from knowhub.entrypoints.rest.problems import Refused, sentence
 from knowhub.entrypoints.rest.who import COOKIE
+from knowhub.wiring.app import App
 
 PATH = "/api/login"
 _CALLBACK = f"{PATH}/callback"
@@ -24,7 +24,7 @@ _PER_MINUTE = 60
 _REDIRECT: dict[int | str, dict[str, Any]] = {302: {"description": "To the identity provider, or back to the page."}}
 
 
-def signing_in(hub: FrontDoor) -> APIRouter:
+def signing_in(hub: App) -> APIRouter:
     router = APIRouter(tags=["you"])
     attempts = Buckets(_PER_MINUTE)
 

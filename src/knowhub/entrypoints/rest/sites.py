@@ -49,7 +49,7 @@ class Sites:
             _check_site(scope, headers)
 
     def _check_host(self, scope: Scope, headers: Headers) -> None:
-        name = _name(headers.get("host", ""))
+        name = host_name(headers)
         address = (scope.get("server") or ("",))[0]
         if name not in self._names and name != address:
             raise Refused(421, "This hub does not answer to that host name. Add it to server.allowed_hosts.")
@@ -65,9 +65,9 @@ def _check_site(scope: Scope, headers: Headers) -> None:
         raise Refused(403, "Another site's page sent this request. Use the hub's own page, or a program.")
 
 
-def _name(host: str) -> str:
-    """A `Host` without its port, in lower case; IPv6 without brackets."""
+def host_name(headers: Headers) -> str:
+    """The `Host` without its port, in lower case; IPv6 without brackets. "" where there is none to be read."""
     try:
-        return urlsplit(f"//{host}").hostname or ""
+        return urlsplit(f"//{headers.get('host', '')}").hostname or ""
     except ValueError:
         return ""

@@ -19,6 +19,7 @@ from knowhub.entrypoints.rest.problems import Refused, document, respond
 
 MEDIA_TYPE = "text/event-stream"
 HEARTBEAT_S = 15.0
+PATIENCE_S = 30.0
 _AHEAD = 32
 _BEAT = b": still here\n\n"
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
@@ -34,23 +35,35 @@ def frame(event: str, data: bytes) -> bytes:
 
 
 class Channel:
-    """Frames from one thread to the event loop. `send` blocks while the reader is `_AHEAD` frames behind."""
+    """Frames from one thread to the event loop. `send` blocks while the reader is `_AHEAD` frames behind.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    Who reads nothing for `patience_s` is taken for gone: the thread is wanted by others.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, patience_s: float = PATIENCE_S) -> None:
         self._loop = loop
+        self._patience_s = patience_s
         self._frames: asyncio.Queue[bytes | Refused | None] = asyncio.Queue(_AHEAD)
         self._gone = threading.Event()
 
     def send(self, item: bytes | Refused | None) -> None:
         """From the thread. None is the end, a refusal an end with an error. Raises Gone."""
         self.check()
-        put = self._frames.put(item)
+        put = self._put(item)
         try:
             asyncio.run_coroutine_threadsafe(put, self._loop).result()
+        except TimeoutError:
+            late = Refused(408, "You read too slowly. Ask again.")
+            self._loop.call_soon_threadsafe(self.interrupt, late)
+            raise Gone from None
         except RuntimeError:  # the loop has ended
             put.close()
             raise Gone from None
         self.check()
+
+    async def _put(self, item: bytes | Refused | None) -> None:
+        async with asyncio.timeout(self._patience_s):
+            await self._frames.put(item)
 
     def check(self) -> None:
         """Raises Gone."""

@@ -7,23 +7,23 @@ from starlette.concurrency import run_in_threadpool
 
 from knowhub.access.identity import Identity, NotSignedIn
 from knowhub.core.ports import Scope
-from knowhub.entrypoints.rest.hub import Caller, Doors
+from knowhub.entrypoints.rest.hub import Caller
 from knowhub.entrypoints.rest.limits import Buckets
 from knowhub.entrypoints.rest.problems import Refused, sentence
-from knowhub.entrypoints.rest.sites import is_loopback
+from knowhub.entrypoints.rest.sites import host_name, is_loopback
+from knowhub.wiring.app import App
 
 COOKIE = "knowhub_session"
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+_FORWARDED = ("x-forwarded-", "x-real-ip", "x-client-ip", "x-original-", "true-client-ip", "cf-", "forwarded", "via")
+"""How the names of headers begin that proxies add, "via" and "forwarded" among them."""
 _MOST_TOKEN_CHARS = 8192
 
 
 class Reception:
     """Identifies and counts. `local_owner`: programs of this machine are its owner, if it listens to nobody else."""
 
-    def __init__(
-        self, doors: Doors, *, host: str, local_owner: bool, per_minute: int, sign_in: str | None = None
-    ) -> None:
-        self._doors = doors
+    def __init__(self, hub: App, *, host: str, local_owner: bool, per_minute: int, sign_in: str | None = None) -> None:
+        self._hub = hub
         self.sign_in = sign_in
         self._local_owner = local_owner and is_loopback(host)
         self._asked = Buckets(per_minute)
@@ -40,8 +40,8 @@ class Reception:
             bearer = None if header is None else _bearer(header)
             unproved = bearer is None and not cookie
             local = unproved and self._local_owner and _is_local(request)
-            identity = self._doors.identify(bearer, cookie or None, local=local)
-            viewer = self._doors.viewer(identity)
+            identity = self._hub.identify(bearer, cookie or None, local=local)
+            viewer = self._hub.viewer(identity)
         except NotSignedIn as error:
             raise self._unauthorised(error, header=header, cookie=cookie) from error
         return Caller(viewer, identity.name, identity.scopes, identity.how, _bucket(request, identity, viewer.name))
@@ -71,9 +71,13 @@ def _bearer(header: str) -> str:
 
 
 def _is_local(request: Request) -> bool:
-    """From this machine, and not handed on by a proxy on it for somebody else."""
-    forwarded = any(name in request.headers for name in _FORWARDED)
-    return request.client is not None and is_loopback(request.client.host) and not forwarded
+    """From this machine, by a name of this machine, and not handed on by a proxy on it for somebody else.
+
+    Proxies that add no header pass on the name that people type, or speak HTTP/1.0 as nginx does by itself.
+    """
+    forwarded = any(name.startswith(_FORWARDED) for name in request.headers) or request.scope["http_version"] == "1.0"
+    here = request.client is not None and is_loopback(request.client.host)
+    return here and is_loopback(host_name(request.headers)) and not forwarded
 
 
 def require(caller: Caller, scope: Scope) -> None:
