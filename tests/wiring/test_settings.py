@@ -118,6 +118,14 @@ def test_a_table_in_the_environment_that_is_no_json_is_one_line(
         default(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["group", "user", "owner", "anyone", "key"])
+def test_no_source_has_a_name_that_would_let_it_make_anybody_anything(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "knowhub.toml"
+    file.write_text(f'[sources.{name}]\ntype = "files"\npath = "."\nreaders = ["owner"]\n')
+    with pytest.raises(ConfigurationError, match="none of anyone, group"):
+        load(file)
+
+
 @pytest.mark.parametrize("name", ["a\n", "A", "", "the index", "../x"])
 def test_a_name_that_could_be_mistaken_for_a_place_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "knowhub.toml").write_text(f"[sources.{json.dumps(name)}]\ntype = 'files'\npath = 'x'\n")

@@ -306,14 +306,19 @@ def _checked(file: Path, table: Mapping[str, Any]) -> Settings:
         ) from error
 
 
+RESERVED = frozenset({"anyone", "group", "key", "owner", "user"})
+"""What principals begin with that no source grants: a source of such a name could make anybody anything."""
+
+
 def is_source_name(name: str) -> bool:
-    return _NAME.fullmatch(name) is not None
+    return _NAME.fullmatch(name) is not None and name not in RESERVED
 
 
 def _require_name(file: Path, name: str) -> None:
     if not is_source_name(name):
         raise ConfigurationError(
-            f"{file.name}: sources.{name}: not a source name", cure="Use lower-case letters, digits, - and _."
+            f"{file.name}: sources.{name}: not a source name",
+            cure=f"Use lower-case letters, digits, - and _, and none of {', '.join(sorted(RESERVED))}.",
         )
 
 
