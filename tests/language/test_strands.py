@@ -167,10 +167,9 @@ def test_a_call_that_stays_throttled_says_so(wire: Wire, model: StrandsModel, pr
     assert len(wire.requests) == 3
 
 
+@pytest.mark.parametrize("provider", ["openai", "anthropic"], indirect=True)  # Bedrock does not say how long to wait
 def test_nobody_waits_for_minutes(wire: Wire, provider: str) -> None:
     wire.script(Reply(status=429, code=THROTTLED[provider], headers={"retry-after": "120"}), Reply("Here."))
-    if provider == "bedrock":
-        pytest.skip("Bedrock does not say how long to wait")
     with closing(StrandsModel(options(provider, wire.url))) as model:
         error = error_of(model)
     assert isinstance(error, RateLimited)
@@ -255,9 +254,8 @@ def test_closing_after_some_words_ends_the_request(fresh: Wire, provider: str) -
         assert fresh.hung_up.wait(10)
 
 
+@pytest.mark.parametrize("provider", ["openai", "anthropic"], indirect=True)  # Bedrock's client waits for the headers
 def test_closing_before_any_answer_ends_the_request(fresh: Wire, provider: str) -> None:
-    if provider == "bedrock":
-        pytest.skip("its blocking client waits for the headers until its timeout")
     fresh.script(Reply("Yes.", silent=Gate()))
     with closing(StrandsModel(options(provider, fresh.url, beat_s=0.01))) as model:
         pieces = model.write("", "x", max_tokens=9)
