@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 
+from knowhub.core.errors import NotFound
 from knowhub.core.types import ContainerId, Filters
 from knowhub.wiring.app import App
 from tests.torture.leak_world import Company, Place, Version, sync
@@ -89,3 +90,19 @@ def test_the_name_of_a_hidden_container_finds_nothing_in_one_of_the_same_id_else
     sync(small.company, small.app, small.there, whole=True)
     assert found(small.app, Filters(containers=(ContainerId("takeover"),))) == []
     assert found(small.app, Filters(containers=(ContainerId("room"),))) == [f"{small.here.name}:a"]
+
+
+def test_the_title_of_a_closed_version_is_not_shown_while_an_open_one_is_on_its_way(small: Small) -> None:
+    small.write(small.here, "a", container="room")
+    sync(small.company, small.app, small.here, whole=True)
+    content = {**json.loads(small.here.now["a"].content), "title": "Takeover of Acme"}
+    small.here.now["a"] = Version("room", NOBODY, json.dumps(content))
+    sync(small.company, small.app, small.here, whole=True)
+    small.write(small.here, "a", container="room")
+    id, ana = f"{small.here.name}:a", small.app.me(["anyone"])
+    for stages, title in ((["fetch"], ""), (["chunk"], "Budget")):
+        list(small.app.sync([small.here.name], stages=stages))
+        assert small.app.find(id).title == "Takeover of Acme"
+        assert small.app.show(id, viewer=ana).item.title == title
+        with pytest.raises(NotFound):
+            small.app.find("Takeover of Acme", viewer=ana)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from knowhub.core.errors import ConfigurationError, CorruptObject, NotFound
 from knowhub.core.ports import StoredItem
@@ -47,15 +47,27 @@ class DocumentMoves(Hub):
         """
         found = self._adapters.ledgers.items.find(name) if name else []
         if viewer:
-            found = [item for item in found if self._acl(item).admits(viewer)]
+            found = [seen for item in found if (seen := self._as_seen(item, viewer)) and _is_named(seen, name)]
         exact = [item for item in found if document_id(item.source, item.item) == name]
         living = exact or [item for item in found if not item.deleted] or found
         if not living:
-            raise NotFound(f"there is no document {name}", cure="`knowhub search` shows ids.")
+            raise NotFound(f"there is no document {name}", cure="`knowhub search --json` shows ids.")
         if len(living) > 1:
             ids = ", ".join(document_id(item.source, item.item) for item in living[:5])
             raise NotFound(f"{name} could be {len(living)} documents", cure=f"Name one of {ids}.")
         return living[0]
+
+    def _as_seen(self, item: StoredItem, viewer: Viewer) -> StoredItem | None:
+        """What `viewer` may know of a row: None if its newest version is not theirs to read.
+
+        Until that version is indexed, the row's title is an earlier one's, which may have been closed to them.
+        """
+        if not self._acl(item).admits(viewer):
+            return None
+        if item.sequence == item.indexed_sequence:
+            return item
+        newest = self._chunked(item)
+        return replace(item, title=newest.document.title if newest and newest.document else "")
 
     def show(self, name: str, *, viewer: Viewer) -> Shown:
         """What is stored of a document. Raises NotFound, also for what `viewer` may not read."""
@@ -193,3 +205,10 @@ class DocumentMoves(Hub):
         if name not in (id, item.item, item.location, item.title):
             raise NotFound(f"{name} is only the end of a name", cure=f"Did you mean {id}?")
         return item
+
+
+def _is_named(item: StoredItem, name: str) -> bool:
+    """As the ledger finds it: whole, or by the end of where it lies."""
+    return name in (document_id(item.source, item.item), item.title) or any(
+        place.endswith(name) for place in (item.location, item.item)
+    )
