@@ -75,6 +75,22 @@ def test_what_a_newer_version_closes_is_closed_before_the_index_knows(tmp_path: 
             app.document(DocumentId("new:a"), viewer=app.me())
 
 
+def test_who_is_taken_out_of_a_sources_readers_is_out_before_the_next_sync(hub: Opened, app: App) -> None:
+    assert found(app) == {A, B}
+    file = hub.folder / "knowhub.toml"
+    file.write_text(file.read_text().replace("[sources.docs]", '[sources.docs]\nreaders = ["group:board"]'))
+    again, _ = hub.open()
+    with again:
+        assert found(again) == set()
+        assert not again.ask("Where is the key?", viewer=again.me()).found
+        assert again.overview(viewer=again.me(), admin=False) == []
+        assert list(again.documents([], viewer=again.me())) == []
+        assert list(again.originals([], viewer=again.me())) == []
+        for look in (again.document, again.show):
+            with pytest.raises(NotFound):
+                look(A, viewer=again.me())
+
+
 def test_a_source_of_which_nothing_may_be_read_does_not_exist(app: App) -> None:
     assert found(app, filters=Filters(sources=(SourceName("docs"),))) == {A, B}
     said = []

@@ -16,7 +16,7 @@ from knowhub.answering.candidates import Candidate, candidates
 from knowhub.answering.conflict import Statement, contradict, describe, leads, passage, stated
 from knowhub.answering.evidence import REFUSED, confidence, covered
 from knowhub.answering.lexical import Terms, weighted
-from knowhub.answering.question import Question, is_small_talk, understand
+from knowhub.answering.question import Question, folded, is_small_talk, missing, understand
 from knowhub.answering.quoting import as_markdown
 from knowhub.answering.ranking import Ranked, Scored, Weights, ranked
 from knowhub.core.types import Answer, AnswerEvent, Citation, Delta, Done, Hit, Retrieved
@@ -77,7 +77,9 @@ class ExtractiveAnswerer:
             return Answer(question, found=False)
         asked = understand(question, self._terms)
         hits = hits[: self._options.max_hits]
-        ranking = self._ranked(asked, candidates(_widened(hits, neighbours)))
+        # A sheet's summary is this hub's own text, and no quote of anybody.
+        quotable = [one for one in candidates(_widened(hits, neighbours)) if not one.is_overview]
+        ranking = self._ranked(asked, quotable)
         sure = self._confidence(asked, ranking, hits)
         if not ranking.scored or sure < self._options.min_confidence:
             return Answer(question, found=False, nearest=_documents(hits, self._options.nearest), confidence=sure)
@@ -111,7 +113,8 @@ class ExtractiveAnswerer:
             document="\n".join([quoted, *same]),
             everything="\n".join([quoted, *map(passage, hits)]),
         )
-        too_far = not by_words and best.cosine < self._options.min_cosine
+        by_name = bool(asked.identifiers) and not missing(asked.identifiers, folded(quoted))
+        too_far = not by_words and not by_name and best.cosine < self._options.min_cosine
         return min(sure, REFUSED) if too_far or best.candidate.sentence.asks else sure
 
     # ── quote ────────────────────────────────────────────────────────────────────────────────────────

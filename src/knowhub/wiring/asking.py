@@ -69,7 +69,7 @@ class AskMoves(PeopleMoves):
         Raises NotFound for a source of which `viewer` may read nothing, whether there is one or not.
         """
         if filters.sources:
-            seen = self._adapters.index.counts(viewer=viewer)
+            seen = self._counts(viewer)
             for name in filters.sources:
                 if name not in seen:
                     raise NotFound(

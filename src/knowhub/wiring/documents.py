@@ -62,7 +62,7 @@ class DocumentMoves(Hub):
 
         Until that version is indexed, the row's title is an earlier one's, which may have been closed to them.
         """
-        if not self._acl(item).admits(viewer):
+        if not (self._is_open(item.source, viewer) and self._acl(item).admits(viewer)):
             return None
         if item.sequence == item.indexed_sequence:
             return item
@@ -78,7 +78,7 @@ class DocumentMoves(Hub):
         """A document as it is searched. Raises NotFound alike for what is hidden, gone or never was."""
         source, _, item = id.partition(":")
         for row in self._adapters.ledgers.items.get(SourceName(source), [ItemId(item)]):
-            if row.indexed and not row.deleted and self._acl(row).admits(viewer):
+            if row.indexed and not row.deleted and self._is_open(row.source, viewer) and self._acl(row).admits(viewer):
                 found = self._in_batch(row, row.indexed_sequence)
                 if found and found.document and found.document.acl.admits(viewer):
                     self._audit(viewer, "read", surface, [id])
@@ -106,7 +106,9 @@ class DocumentMoves(Hub):
         return self._adapters.connect(item.source).acl if configured else Acl()
 
     def _still_admits(self, item: StoredItem, viewer: Viewer) -> bool:
-        """Whether a version that is newer than what is searched, if there is one, admits them as well."""
+        """Whether the configuration, and a version newer than what is searched, if there is one, admit them as well."""
+        if not self._is_open(item.source, viewer):
+            return False
         return item.sequence == item.indexed_sequence or self._acl(item).admits(viewer)
 
     def _records(self, source: SourceName, sequence: int) -> tuple[RawRecord, ...]:
@@ -135,7 +137,7 @@ class DocumentMoves(Hub):
 
     def originals(self, names: Sequence[str], *, viewer: Viewer) -> Iterator[RawRecord]:
         """The newest stored record of every document that `viewer` may read, a batch at a time."""
-        for name in self._chosen(names):
+        for name in (one for one in self._chosen(names) if self._is_open(one, viewer)):
             stored = self._adapters.ledgers.items.stored(name)
             wanted = {item.item: item.sequence for item in stored if item.sequence and not item.deleted}
             for sequence in sorted(set(wanted.values())):

@@ -7,7 +7,7 @@ from typing import Self
 
 from knowhub.core.errors import ConfigurationError, NotFound
 from knowhub.core.ports import AuditAction, AuditEntry, Progress, Run
-from knowhub.core.types import DocumentId, SourceName, SourceState, Viewer
+from knowhub.core.types import Acl, DocumentId, SourceName, SourceState, Viewer
 from knowhub.wiring.laptop import Laptop
 from knowhub.wiring.settings import Settings
 
@@ -70,9 +70,22 @@ class Hub:
             shown = tuple(dict.fromkeys(documents))
             self._adapters.audit.record(AuditEntry(self._adapters.clock(), viewer.name, action, surface, shown))
 
+    def _is_open(self, source: SourceName, viewer: Viewer) -> bool:
+        """Whether the `readers` that the configuration names of a source, where it does, include `viewer` now.
+
+        Stored documents carry those of their sync: whoever was taken out since is out at once, not at the next.
+        """
+        readers = self._settings.sources.get(source, {}).get("readers")
+        return readers is None or Acl.of(*readers).admits(viewer)
+
+    def _counts(self, viewer: Viewer) -> dict[SourceName, int]:
+        """How many documents of each source `viewer` may read."""
+        counts = self._adapters.index.counts(viewer=viewer)
+        return {source: count for source, count in counts.items() if self._is_open(source, viewer)}
+
     def _source_states(self, viewer: Viewer, chosen: Collection[SourceName]) -> tuple[SourceState, ...]:
         """How fresh the sources are that `viewer` may read something of; it says nothing of single documents."""
-        seen = self._adapters.index.counts(viewer=viewer)
+        seen = self._counts(viewer)
         return tuple(self._source_state(name) for name in sorted(seen) if not chosen or name in chosen)
 
     def _source_state(self, name: SourceName) -> SourceState:

@@ -87,7 +87,7 @@ class ReportMoves(Hub):
 
     def overview(self, *, viewer: Viewer, admin: bool) -> list[SourceOverview]:
         """The sources that `viewer` may read something of; for administrators all, with what is missing of them."""
-        counts = self._adapters.index.counts(viewer=viewer)
+        counts = self._counts(viewer)
         if not admin:
             return [
                 SourceOverview(self._source_state(name), self._type(name), count)
