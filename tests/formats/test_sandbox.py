@@ -192,7 +192,7 @@ def _ended(pidfd: int) -> bool:
 
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(20_000))
+    return bool(poll.poll(120_000))
 
 
 # ── small text needs no child ────────────────────────────────────────────────────────────────────────

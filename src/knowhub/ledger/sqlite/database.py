@@ -102,6 +102,7 @@ class Database:
         self.path = path
         self._turn = threading.RLock()
         self._pool = threading.Lock()
+        self._preparing = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._generation = 0
         self._mine = threading.local()
@@ -186,7 +187,9 @@ class Database:
             self.path, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
         )
         try:
-            self._prepare(connection)
+            # One at a time: switching a new file to WAL does not wait for others who do so, it fails.
+            with self._preparing:
+                self._prepare(connection)
         except BaseException:
             connection.close()
             raise
