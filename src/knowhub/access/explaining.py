@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from knowhub.access.identity import Identity
-from knowhub.access.resolving import Resolver
+from knowhub.access.resolving import Resolver, source_of
 from knowhub.core.ports import DirectoryLedger, DirectoryState
 from knowhub.core.types import Acl, Principal
 
@@ -62,7 +62,7 @@ def explain(identity: Identity, acl: Acl, *, resolver: Resolver, ledger: Directo
     """As things stand now."""
     viewer, grounds = resolver.viewer(identity), resolver.grounds(identity)
     layers = tuple(_layer(tuple(sorted(layer)), viewer.principals, grounds, ledger) for layer in acl.layers)
-    missed = {principal.partition(":")[0] for layer in layers if not layer.passed for principal in layer.wanted}
+    missed = {source_of(principal) for layer in layers if not layer.passed for principal in layer.wanted}
     stale = tuple(state for state in resolver.stale_directories() if state.source in missed)
     return Explanation(viewer.name, acl.admits(viewer), layers, stale)
 

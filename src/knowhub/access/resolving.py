@@ -58,7 +58,7 @@ class Resolver:
             return held
         held[Principal(f"user:{identity.email}")] = f"e-mail {identity.email}"
         for account in self._ledger.accounts(identity.email):
-            if _source(account) in fresh and _source(account) not in self._rules.distrust_emails:
+            if source_of(account) in fresh and source_of(account) not in self._rules.distrust_emails:
                 held[account] = f"e-mail {identity.email}"
         for named in self._people.get(identity.email, ()):
             held[Principal(named)] = "access.people"
@@ -100,5 +100,6 @@ def named_person(name: str, me: tuple[Principal, ...]) -> Identity:
     return Identity(name, "key", frozenset(("read",)), principals=principals)
 
 
-def _source(principal: Principal) -> SourceName:
+def source_of(principal: Principal) -> SourceName:
+    """What a principal begins with: the source that grants it, if it is one of a source."""
     return SourceName(principal.partition(":")[0])

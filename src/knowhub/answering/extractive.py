@@ -142,7 +142,7 @@ class ExtractiveAnswerer:
         return [best] + [
             each
             for each in ranking.scored[1:]
-            if each.score >= best.score - within and not (each.candidate.sentence.asks or each.candidate.is_overview)
+            if each.score >= best.score - within and not each.candidate.sentence.asks
         ]
 
     def _leading(self, asked: Question, close: Sequence[Scored]) -> tuple[list[Scored], str]:

@@ -36,7 +36,6 @@ class Weights:
     rank: float = 0.15
     expected: float = 0.05
     empty: float = 0.5
-    overview: float = 0.25
     identifier: float = 0.5
     sentences_per_hit: int = 4
     sentences: int = 48
@@ -113,8 +112,6 @@ def _adjustment(asked: Question, candidate: Candidate, words: Sequence[str], wei
         score += weights.expected
     if candidate.sentence.asks or not set(words) - set(asked.terms):
         score -= weights.empty
-    if candidate.is_overview:
-        score -= weights.overview
     if missing(asked.identifiers, folded(passage(candidate.hit))):
         score -= weights.identifier
     return score

@@ -41,6 +41,12 @@ def document_id(source: SourceName, item: ItemId) -> DocumentId:
     return DocumentId(f"{source}:{item}")
 
 
+def source_and_item(id: DocumentId) -> tuple[SourceName, ItemId]:
+    """What `document_id` put together: no source's name has a colon."""
+    source, _, item = id.partition(":")
+    return SourceName(source), ItemId(item)
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """Who is asking, resolved to principals at the moment of the question."""

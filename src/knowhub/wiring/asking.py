@@ -28,6 +28,7 @@ from knowhub.core.types import (
     Turn,
     Viewer,
     document_id,
+    source_and_item,
 )
 from knowhub.pipelines.ask import Asking, Readable, Retrieval, answer_of, ask, search, shown_in
 from knowhub.pipelines.feedback import append_case
@@ -223,8 +224,8 @@ class AskMoves(PeopleMoves):
         def may_read(documents: Sequence[DocumentId]) -> frozenset[DocumentId]:
             by_source: dict[SourceName, list[ItemId]] = {}
             for document in documents:
-                source, _, item = document.partition(":")
-                by_source.setdefault(SourceName(source), []).append(ItemId(item))
+                source, item = source_and_item(document)
+                by_source.setdefault(source, []).append(item)
             stored = [row for source, ids in by_source.items() for row in items.get(source, ids)]
             return frozenset(
                 document_id(row.source, row.item)

@@ -13,11 +13,11 @@ from knowhub.core.types import (
     ChunkedDocument,
     Document,
     DocumentId,
-    ItemId,
     RawRecord,
     SourceName,
     Viewer,
     document_id,
+    source_and_item,
 )
 from knowhub.formats.batches import decode_chunked, decode_raw, raw_key
 from knowhub.pipelines.chunk import item_of
@@ -62,7 +62,7 @@ class DocumentMoves(Hub):
 
         Until that version is indexed, the row's title is an earlier one's, which may have been closed to them.
         """
-        if not (self._is_open(item.source, viewer) and self._acl(item).admits(viewer)):
+        if not self._admits(item, viewer):
             return None
         if item.sequence == item.indexed_sequence:
             return item
@@ -76,9 +76,9 @@ class DocumentMoves(Hub):
 
     def document(self, id: DocumentId, *, viewer: Viewer, surface: str = "cli") -> Document:
         """A document as it is searched. Raises NotFound alike for what is hidden, gone or never was."""
-        source, _, item = id.partition(":")
-        for row in self._adapters.ledgers.items.get(SourceName(source), [ItemId(item)]):
-            if row.indexed and not row.deleted and self._is_open(row.source, viewer) and self._acl(row).admits(viewer):
+        source, item = source_and_item(id)
+        for row in self._adapters.ledgers.items.get(source, [item]):
+            if row.indexed and not row.deleted and self._admits(row, viewer):
                 found = self._in_batch(row, row.indexed_sequence)
                 if found and found.document and found.document.acl.admits(viewer):
                     self._audit(viewer, "read", surface, [id])
@@ -107,9 +107,13 @@ class DocumentMoves(Hub):
 
     def _still_admits(self, item: StoredItem, viewer: Viewer) -> bool:
         """Whether the configuration, and a version newer than what is searched, if there is one, admit them as well."""
-        if not self._is_open(item.source, viewer):
-            return False
-        return item.sequence == item.indexed_sequence or self._acl(item).admits(viewer)
+        if item.sequence == item.indexed_sequence:
+            return self._is_open(item.source, viewer)
+        return self._admits(item, viewer)
+
+    def _admits(self, item: StoredItem, viewer: Viewer) -> bool:
+        """Whether the configuration and the newest version do."""
+        return self._is_open(item.source, viewer) and self._acl(item).admits(viewer)
 
     def _records(self, source: SourceName, sequence: int) -> tuple[RawRecord, ...]:
         batch = self._adapters.retention.batch(source, sequence)

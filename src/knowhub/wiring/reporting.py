@@ -40,7 +40,7 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class SourceOverview:
-    """A source as one viewer may see it: `documents` that they may read. The last three are for administrators."""
+    """A source as one viewer may see it: `documents` that they may read. What follows is for administrators."""
 
     state: SourceState
     type: str
@@ -48,6 +48,7 @@ class SourceOverview:
     status: SourceStatus | None = None
     paused: bool = False
     directory: DirectoryState | None = None
+    directory_is_stale: bool = False
 
     @property
     def source(self) -> SourceName:
@@ -94,6 +95,7 @@ class ReportMoves(Hub):
                 for name, count in sorted(counts.items())
             ]
         directories = {state.source: state for state in self._adapters.directories.states()}
+        stale = {state.source for state in self._adapters.doors.resolver.stale_directories()}
         return [
             SourceOverview(
                 self._source_state(status.source),
@@ -102,6 +104,7 @@ class ReportMoves(Hub):
                 status,
                 self.paused(status.source),
                 directories.get(status.source),
+                status.source in stale,
             )
             for status in self.status()
         ]
@@ -117,9 +120,6 @@ class ReportMoves(Hub):
             for source in self._known_sources()
             for container, name in reports.container_names(source).items()
         }
-
-    def source_types(self) -> dict[SourceName, str]:
-        return {SourceName(name): self._type(SourceName(name)) for name in self._settings.sources}
 
     def paused(self, name: SourceName) -> bool:
         return self._adapters.database.fact(f"paused/{name}") == "yes"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -23,7 +21,6 @@ from knowhub.entrypoints.rest.described import ANSWERS, refusals
 from knowhub.entrypoints.rest.desk import Desk, seen_by
 from knowhub.entrypoints.rest.hub import SURFACE, Background
 from knowhub.entrypoints.rest.rendering import (
-    Office,
     document_body,
     filters_of,
     hits_body,
@@ -100,8 +97,8 @@ def reading(hub: App, background: Background) -> APIRouter:
         """What you may read, by source, and how fresh it is; administrators see what is missing too."""
         caller = caller_of(request)
         admin = "admin" in caller.scopes
-        office = Office(background.next_sync_at, timedelta(hours=hub.settings.access.max_age_hours))
-        return sources_body(hub.overview(viewer=caller.viewer, admin=admin), office if admin else None)
+        overviews = hub.overview(viewer=caller.viewer, admin=admin)
+        return sources_body(overviews, background.next_sync_at if admin else None)
 
     @router.post(
         "/api/feedback",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from knowhub.core.ports import ContainerCoverage, DirectoryState
 from knowhub.core.types import (
@@ -230,40 +230,33 @@ def document_body(document: Document, types: Types) -> DocumentBody:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Office:
-    """What is added for administrators: the schedule, and from when on a directory is too old."""
-
-    next_sync_at: Callable[[SourceName], datetime | None]
-    max_age: timedelta
+NextSync = Callable[[SourceName], datetime | None]
 
 
-def sources_body(overviews: Sequence[SourceOverview], office: Office | None) -> SourcesBody:
+def sources_body(overviews: Sequence[SourceOverview], next_sync_at: NextSync | None) -> SourcesBody:
+    """`next_sync_at` is for administrators, as is what it stands beside; None for all others."""
     counts = {str(one.source): one.documents for one in overviews}
     return SourcesBody(
         sources=counts,
         total_documents=sum(counts.values()),
-        details=[_source(one, office) for one in overviews],
+        details=[_source(one, next_sync_at) for one in overviews],
         timestamp=now(),
     )
 
 
-def _source(one: SourceOverview, office: Office | None) -> SourceBody:
+def _source(one: SourceOverview, next_sync_at: NextSync | None) -> SourceBody:
+    admin = next_sync_at is not None
     return SourceBody(
         source=one.source,
         source_type=one.type,
         documents=one.documents,
         read_at=one.state.read_at,
         problem=one.state.problem,
-        coverage=_coverage(one.status.coverage) if office and one.status else None,
-        paused=one.paused if office else None,
-        next_sync_at=office.next_sync_at(one.source) if office and not one.paused else None,
-        directory=directory_body(one.directory, _stale(one.directory, office)) if office and one.directory else None,
+        coverage=_coverage(one.status.coverage) if admin and one.status else None,
+        paused=one.paused if admin else None,
+        next_sync_at=next_sync_at(one.source) if next_sync_at and not one.paused else None,
+        directory=directory_body(one.directory, one.directory_is_stale) if admin and one.directory else None,
     )
-
-
-def _stale(state: DirectoryState, office: Office) -> bool:
-    return state.read_at is None or now() - state.read_at > office.max_age
 
 
 def _coverage(rows: Sequence[ContainerCoverage]) -> SourceCoverageBody:
